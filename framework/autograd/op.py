@@ -1,0 +1,221 @@
+"""What an op is: a forward on plain arrays, its gradient rule beside it, and the record that joins them to a graph.
+
+An op is a subclass of ``Op``; a recorded call is an instance, a node of the graph. ``forward`` gets plain arrays and
+keeps with ``save`` those of its inputs and outputs that the rule reads. ``backward`` gets the output's gradient and
+gives one gradient an input. The rule runs on plain arrays in an ordinary backward pass and on Tensors under
+``create_graph=True``, so it is written with operators and the functions of ``framework.ops``, which take both:
+
+    class Mul(Op):
+        broadcasts = True
+
+        def forward(self, a, b):
+            self.save(a if self.needs[1] else None, b if self.needs[0] else None)
+            return a * b
+
+        def backward(self, g):
+            a, b = self.saved
+            return g * b if self.needs[0] else None, g * a if self.needs[1] else None
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, ClassVar
+
+import numpy as np
+
+from framework.autograd import anomaly
+from framework.autograd.mode import _enabled
+from framework.errors import GraphError
+from framework.tensor import Tensor, wrap
+
+_sequence = itertools.count(1)
+_new = object.__new__
+_scalar = np.generic
+_asarray = np.asarray
+
+Edge = tuple[Any, int, tuple[int, ...], Any]  # (node or leaf tensor, output number, shape, dtype of that input)
+
+Tag = tuple[int, list[Any], int]  # a saved value's source, its version counter, and the version it was saved at
+
+OUTPUT = -1  # the source of a saved value: OUTPUT - k is output k; 0 and above are inputs
+_CONSTANT: list[Any] = [0, ""]  # the version counter of what no op writes to
+
+
+class Op:
+    """A differentiable operation, and a node of the graph when recorded.
+
+    Attributes:
+        broadcasts: the engine sums this op's gradients back over the axes that broadcasting added.
+        needs: for each input, true if its gradient is wanted. False throughout when nothing is recorded.
+        saved: what ``save`` kept: arrays, or the same values as Tensors while a gradient of a gradient is recorded.
+        edges: where each input came from, None for an input that needs no gradient.
+    """
+
+    __slots__ = (
+        "__dict__", "__weakref__", "edges", "freed", "hooks", "needs", "outputs", "saved", "sequence", "tags", "trace", "unpack",
+    )  # fmt: skip
+
+    broadcasts: ClassVar[bool] = False
+    name: ClassVar[str] = "op"
+    non_differentiable: tuple[int, ...] = ()  # outputs without a gradient; integer and bool ones never have one
+
+    edges: list[Edge | None]
+    freed: bool
+    hooks: list[Any] | None
+    needs: list[Edge | None]
+    outputs: int
+    saved: tuple[Any, ...]
+    sequence: int
+    tags: list[Tag | None]
+    trace: Any
+    unpack: Any
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__dict__.get("name", cls.__name__)
+
+    def forward(self, *arrays: Any, **params: Any) -> Any:
+        """Compute the output array (or a tuple of them) from arrays; ``save`` what ``backward`` reads."""
+        raise NotImplementedError(f"{self.name}: forward is not written")
+
+    def backward(self, *gradients: Any) -> Any:
+        """The gradient of each input, None where ``needs`` is False, from the gradient of each output (None if unused)."""
+        raise GraphError(f"{self.name}: the derivative is not defined")
+
+    def save(self, *values: Any) -> None:
+        """Keep inputs and outputs of this call for ``backward``. Anything else is kept as a plain attribute.
+
+        A plain attribute is a constant to gradients of gradients, so only what does not depend on the inputs'
+        values differentiably belongs there: shapes, masks, indices, kernels.
+        """
+        self.saved = values
+
+    # The names a user of PyTorch looks for
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """For each input, the node (or the leaf tensor) that it came from, and which output of it."""
+        return tuple((edge[0], edge[1]) if edge else (None, 0) for edge in self.edges)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}Backward0>"
+
+
+def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
+    """Call an op on tensors (giving tensors, recorded where one requires a gradient) or on arrays (giving arrays).
+
+    Inputs that are not tensors (arrays, Python numbers, None) are constants.
+    """
+    node = _new(op)
+    node.saved = ()
+    arrays = []
+    edges: list[Edge | None] = []
+    tensors = recording = False
+    for value in inputs:
+        if isinstance(value, Tensor):
+            tensors = True
+            if value._view is not None:
+                value._view.refresh(value)
+            array = value.array
+            arrays.append(array)
+            if value._requires_grad:
+                recording = True
+                source = value._node
+                edges.append((value if source is None else source, value._output_nr, array.shape, array.dtype))
+            else:
+                edges.append(None)
+        else:
+            arrays.append(value)
+            edges.append(None)
+    if recording and not _enabled.get():
+        recording = False
+        edges = [None] * len(edges)
+    node.needs = edges
+    out = node.forward(*arrays, **params)
+    if not tensors:
+        return out
+    if type(out) is tuple:
+        outputs = tuple([wrap(_asarray(a) if isinstance(a, _scalar) else a) for a in out])
+        if recording:
+            record(node, inputs, arrays, outputs, out)
+        return outputs
+    tensor = _new(Tensor)
+    tensor.array = _asarray(out) if isinstance(out, _scalar) else out  # NumPy gives scalars for 0-d results
+    if recording:
+        record(node, inputs, arrays, (tensor,), (out,))
+    return tensor
+
+
+def edge_of(tensor: Tensor) -> Edge:
+    """Where a tensor that requires a gradient sends it."""
+    source = tensor._node
+    return (tensor if source is None else source, tensor._output_nr, tensor.array.shape, tensor.array.dtype)
+
+
+def record(node: Op, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...], results: tuple[Any, ...]) -> None:
+    """Join a call to the graph: number it, tag what it saved with its source and version, give the outputs their history.
+
+    ``node.needs`` holds the edges already: an edge where a gradient is wanted, None elsewhere.
+    """
+    node.edges = node.needs
+    node.sequence = next(_sequence)
+    node.outputs = len(outputs)
+    node.freed = False
+    node.hooks = node.unpack = None
+    node.trace = anomaly.stack() if anomaly.enabled() else None
+    if node.saved:
+        node.tags = [None if v is None else _tag(node, v, inputs, arrays, outputs, results) for v in node.saved]
+        pack, node.unpack = _saved_hooks
+        if pack is not None:
+            node.saved = tuple(None if v is None else pack(wrap(v)) for v in node.saved)
+    fixed = node.non_differentiable
+    for number, tensor in enumerate(outputs):
+        if number not in fixed and tensor.array.dtype.kind not in "iub":
+            tensor._requires_grad = True
+            tensor._node = node
+            if number:
+                tensor._output_nr = number
+
+
+def _tag(
+    node: Op, value: Any, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...], results: tuple[Any, ...]
+) -> Tag:
+    """Where a saved value came from, and the version it had."""
+    number = 0
+    for array in arrays:
+        if value is array:
+            if not isinstance(inputs[number], Tensor):
+                return number, _CONSTANT, 0
+            counter = inputs[number]._shared_counter()
+            return number, counter, counter[0]
+        number += 1
+    for number, result in enumerate(results):
+        if value is result:
+            counter = outputs[number]._shared_counter()
+            return OUTPUT - number, counter, counter[0]
+    raise GraphError(f"{node.name}: save() takes inputs and outputs of the op; keep anything else as an attribute")
+
+
+_saved_hooks: tuple[Any, Any] = (None, None)
+
+
+class saved_tensors_hooks:
+    """Within it, what ops save passes through ``pack_hook``, and through ``unpack_hook`` when the gradient needs it.
+
+    Example:
+        >>> with saved_tensors_hooks(lambda t: t.half(), lambda t: t.float()):
+        ...     loss = model(x).sum()
+    """
+
+    def __init__(self, pack_hook: Any, unpack_hook: Any) -> None:
+        self.pack_hook = pack_hook
+        self.unpack_hook = unpack_hook
+
+    def __enter__(self) -> None:
+        global _saved_hooks
+        self._previous = _saved_hooks
+        _saved_hooks = (self.pack_hook, self.unpack_hook)
+
+    def __exit__(self, *_: object) -> None:
+        global _saved_hooks
+        _saved_hooks = self._previous

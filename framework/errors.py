@@ -1,0 +1,40 @@
+"""The errors the framework raises.
+
+Each is also the built-in that PyTorch raises in its place, so a program that catches ``RuntimeError`` or ``IndexError``
+keeps working. A message has one form: the op, what it expects, what came, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes that do not fit the op."""
+
+
+class DtypeError(TypeError, RuntimeError):
+    """A dtype the op is not defined for."""
+
+
+class ArgumentError(ValueError, RuntimeError):
+    """An argument's value outside what the op takes."""
+
+
+class DimensionError(IndexError, ValueError):
+    """A ``dim`` outside the tensor's range."""
+
+
+class GraphError(RuntimeError):
+    """A misuse of the autograd graph: freed buffers, a value overwritten in place, no gradient to ask for."""
+
+
+class DeviceError(RuntimeError):
+    """A device that is absent, or operands on two devices."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Words for "did you mean": the candidates closest to ``name``, or an empty string where none is close."""
+    matches = difflib.get_close_matches(name, list(candidates), n=3, cutoff=0.6)
+    return f"; nearest: {', '.join(matches)}" if matches else ""

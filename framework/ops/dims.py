@@ -1,0 +1,64 @@
+"""Checks and conversions of ``dim`` and shape arguments, shared by all families."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from framework.errors import DimensionError, ShapeError
+
+
+def normalize_dim(dim: int, ndim: int) -> int:
+    """A dim counted from the front. A 0-d tensor counts as having one dim.
+
+    Raises:
+        DimensionError: ``dim`` is not in ``[-ndim, ndim - 1]``.
+    """
+    limit = ndim or 1
+    index = operator.index(dim)
+    if not -limit <= index < limit:
+        raise DimensionError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})")
+    return index % limit
+
+
+def normalize_dims(dims: Any, ndim: int) -> tuple[int, ...]:
+    """Dims counted from the front, each once; None and an empty list stand for all."""
+    if dims is None:
+        return tuple(range(ndim))
+    if not isinstance(dims, Iterable):
+        return (normalize_dim(dims, ndim),) if ndim else ((), normalize_dim(dims, ndim))[0]
+    found = tuple(normalize_dim(d, ndim) for d in dims)
+    if len(set(found)) != len(found):
+        raise ShapeError(f"dim {found[0] if len(found) == 1 else found} appears multiple times in the list of dims")
+    if not found:
+        return tuple(range(ndim))
+    return found if ndim else ()
+
+
+def shape_of(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape given as ``f(2, 3)``, ``f((2, 3))``, ``f([2, 3])`` or ``f(shape)``."""
+    if len(args) == 1 and isinstance(args[0], Iterable) and getattr(args[0], "ndim", 1):
+        args = tuple(args[0])
+    return tuple(operator.index(n) for n in args)
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that all of ``shapes`` broadcast to.
+
+    Raises:
+        ShapeError: two lengths differ and neither is 1.
+    """
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    ndim = max((len(s) for s in sizes), default=0)
+    out = [1] * ndim
+    for s in sizes:
+        for axis, length in enumerate(s, ndim - len(s)):
+            if length != 1 and out[axis] not in (1, length):
+                raise ShapeError(
+                    f"The size of tensor a ({out[axis]}) must match the size of tensor b ({length}) at non-singleton "
+                    f"dimension {axis}: shapes {', '.join(str(tuple(x)) for x in sizes)} do not broadcast"
+                )
+            if length != 1:
+                out[axis] = length
+    return tuple(out)

@@ -4,6 +4,7 @@ from framework.autograd.anomaly import detect_anomaly as detect_anomaly
 from framework.autograd.anomaly import set_detect_anomaly as set_detect_anomaly
 from framework.autograd.engine import backward as backward
 from framework.autograd.engine import grad as grad
+from framework.autograd.function import Function as Function
 from framework.autograd.gradcheck import GradcheckError as GradcheckError
 from framework.autograd.gradcheck import gradcheck as gradcheck
 from framework.autograd.gradcheck import gradgradcheck as gradgradcheck
@@ -11,3 +12,9 @@ from framework.autograd.mode import enable_grad as enable_grad
 from framework.autograd.mode import inference_mode as inference_mode
 from framework.autograd.mode import no_grad as no_grad
 from framework.autograd.mode import set_grad_enabled as set_grad_enabled
+from framework.tensor import Tensor as Variable
+
+__all__ = [
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
+    "gradgradcheck", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip

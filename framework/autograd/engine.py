@@ -238,7 +238,7 @@ class _Walk:
             if len(results) != len(edges):
                 raise GraphError(f"{node.name}: the gradient rule gave {len(results)} gradients for {len(edges)} inputs")
             if not self.retain_graph:
-                _release(node)
+                node.release()
             for edge, g in zip(edges, results, strict=True):
                 if edge is None or g is None:
                     continue
@@ -249,7 +249,7 @@ class _Walk:
                     g = _cast(g, dtype)
                 if isinstance(target, Tensor):
                     # an array that the rule made for this edge alone is the leaf's to keep
-                    fresh = not create_graph and _is_fresh(g, gradients, results)
+                    fresh = node.gives_fresh and not create_graph and _is_fresh(g, gradients, results)
                     if fresh and target._grad is None and wanted is None and not (target._hooks or target._post_hooks):
                         target._grad = wrap(g)
                     else:
@@ -270,7 +270,7 @@ def _call(node: Op, gradients: list[Any], create_graph: bool) -> Any:
         if node.unpack is not None:
             node = _clone(node)
             node.saved = tuple(None if v is None else node.unpack(v).array for v in recorded.saved)
-    if create_graph:
+    if create_graph and node.saved:
         node = _with_tensors(node, recorded)
     if not anomaly.enabled():
         return node.backward(*gradients)
@@ -311,7 +311,7 @@ def _with_tensors(node: Op, recorded: Op) -> Op:
     """A copy of the node whose saved values are Tensors with their history, so that its rule is recorded."""
     clone = _clone(node)
     values = []
-    for value, tag in zip(node.saved, recorded.tags if node.saved else (), strict=True):
+    for value, tag in zip(node.saved, recorded.tags, strict=True):
         source = tag[0] if tag is not None else 0
         if tag is None or (source >= 0 and node.edges[source] is None):
             values.append(value)  # a constant: rules take arrays and Tensors side by side
@@ -328,14 +328,6 @@ def _linked(array: Any, edge: Any) -> Tensor:
     tensor = _as_tensor(array)
     tensor._node, tensor._output_nr, tensor._requires_grad = edge[0], edge[1], True
     return tensor
-
-
-def _release(node: Op) -> None:
-    """Free what a node kept; asking its gradient again is then an error. Shapes and the like may stay."""
-    if node.saved or any(hasattr(value, "dtype") for value in node.__dict__.values()):
-        node.freed = True
-        node.saved = ()
-        node.__dict__.clear()
 
 
 def _fit(node: Op, g: Any, shape: tuple[int, ...]) -> Any:
@@ -379,7 +371,9 @@ def _accumulate(tensor: Tensor, g: Any, create_graph: bool) -> None:
 
 
 def _run_hooks(node: Op, gradients: list[Any], create_graph: bool) -> None:
-    for number, hook in node.hooks or ():
+    hooks = node.hooks or {}
+    retained = [value for key, value in hooks.items() if isinstance(key, str)]
+    for number, hook in [value for key, value in hooks.items() if not isinstance(key, str)] + retained:
         g = gradients[number]
         if g is None:
             continue

@@ -20,6 +20,7 @@ gives one gradient an input. The rule runs on plain arrays in an ordinary backwa
 from __future__ import annotations
 
 import itertools
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,7 @@ from framework.tensor import Tensor, wrap
 
 _sequence = itertools.count(1)
 _new = object.__new__
+_saved_hooks: ContextVar[tuple[Any, Any]] = ContextVar("framework.saved_hooks", default=(None, None))
 _scalar = np.generic
 _asarray = np.asarray
 
@@ -57,12 +59,13 @@ class Op:
     )  # fmt: skip
 
     broadcasts: ClassVar[bool] = False
+    gives_fresh: ClassVar[bool] = True  # the rule's results are nobody else's, so a leaf may keep them without a copy
     name: ClassVar[str] = "op"
     non_differentiable: tuple[int, ...] = ()  # outputs without a gradient; integer and bool ones never have one
 
     edges: list[Edge | None]
     freed: bool
-    hooks: list[Any] | None
+    hooks: dict[Any, tuple[int, Any]] | None  # by handle: (output number, hook); retain_grad's have a string key
     needs: list[Edge | None]
     outputs: int
     saved: tuple[Any, ...]
@@ -89,6 +92,14 @@ class Op:
         values differentiably belongs there: shapes, masks, indices, kernels.
         """
         self.saved = values
+
+    def release(self) -> None:
+        """Free what the call kept; asking its gradient again is then an error. Shapes and the like may stay."""
+        if self.saved or any(hasattr(value, "dtype") for value in self.__dict__.values()):
+            self.freed = True
+            self.saved = ()
+            self.unpack = None
+            self.__dict__.clear()
 
     # The names a user of PyTorch looks for
 
@@ -165,7 +176,7 @@ def record(node: Op, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...]
     node.trace = anomaly.stack() if anomaly.enabled() else None
     if node.saved:
         node.tags = [None if v is None else _tag(node, v, inputs, arrays, outputs, results) for v in node.saved]
-        pack, node.unpack = _saved_hooks
+        pack, node.unpack = _saved_hooks.get()
         if pack is not None:
             node.saved = tuple(None if v is None else pack(wrap(v)) for v in node.saved)
     fixed = node.non_differentiable
@@ -196,9 +207,6 @@ def _tag(
     raise GraphError(f"{node.name}: save() takes inputs and outputs of the op; keep anything else as an attribute")
 
 
-_saved_hooks: tuple[Any, Any] = (None, None)
-
-
 class saved_tensors_hooks:
     """Within it, what ops save passes through ``pack_hook``, and through ``unpack_hook`` when the gradient needs it.
 
@@ -212,10 +220,7 @@ class saved_tensors_hooks:
         self.unpack_hook = unpack_hook
 
     def __enter__(self) -> None:
-        global _saved_hooks
-        self._previous = _saved_hooks
-        _saved_hooks = (self.pack_hook, self.unpack_hook)
+        self._token = _saved_hooks.set((self.pack_hook, self.unpack_hook))
 
     def __exit__(self, *_: object) -> None:
-        global _saved_hooks
-        _saved_hooks = self._previous
+        _saved_hooks.reset(self._token)

@@ -1,0 +1,1 @@
+"""Text: tokenizers, data sets, models and generation."""

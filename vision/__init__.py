@@ -1,0 +1,3 @@
+"""Vision: data sets, transforms and models."""
+
+from vision import datasets, io, models, transforms

@@ -210,8 +210,10 @@ class _Walk:
             _accumulate(tensor, g, self.create_graph)
 
     def drain(self) -> None:
+        """Take node after node, newest first, until no gradient is pending."""
         heap, pending, sums, useful, wanted = self.heap, self.pending, self.sums, self.useful, self.wanted
-        create_graph = self.create_graph
+        create_graph, retain_graph, push = self.create_graph, self.retain_graph, self.push
+        plain = not create_graph and not anomaly.enabled()
         while heap:
             node = heappop(heap)[1]
             gradients = pending.pop(node)
@@ -231,14 +233,19 @@ class _Walk:
                     f"{node.name}: trying to backward through the graph a second time, but what it saved was freed by "
                     "the first pass; pass retain_graph=True to the first one"
                 )
-            results = _call(node, gradients, create_graph)
+            if node.saved:
+                for tag in node.tags:
+                    if tag is not None and tag[1][0] != tag[2]:
+                        _raise_overwritten(node, tag)
+            if plain and node.unpack is None:
+                results = node.backward(*gradients)
+            else:
+                results = _call(node, gradients, create_graph)
             if type(results) is not tuple:
                 results = (results,)
             edges = node.edges
             if len(results) != len(edges):
                 raise GraphError(f"{node.name}: the gradient rule gave {len(results)} gradients for {len(edges)} inputs")
-            if not self.retain_graph:
-                node.release()
             for edge, g in zip(edges, results, strict=True):
                 if edge is None or g is None:
                     continue
@@ -247,29 +254,32 @@ class _Walk:
                     g = _fit(node, g, shape)
                 if (g.array.dtype if create_graph else g.dtype) != dtype:
                     g = _cast(g, dtype)
-                if isinstance(target, Tensor):
-                    # an array that the rule made for this edge alone is the leaf's to keep
-                    fresh = node.gives_fresh and not create_graph and _is_fresh(g, gradients, results)
-                    if fresh and target._grad is None and wanted is None and not (target._hooks or target._post_hooks):
-                        target._grad = wrap(g)
-                    else:
-                        self.leaf(target, g)
-                elif useful is None or target in useful or (wanted is not None and (target, number) in wanted):
-                    self.push(target, number, g)
+                if isinstance(target, Op):
+                    if useful is None or target in useful or (wanted is not None and (target, number) in wanted):
+                        push(target, number, g)
+                elif plain and wanted is None and target._grad is None and _is_fresh(node, g, gradients, results):
+                    self.keep(target, g)
+                else:
+                    self.leaf(target, g)
+            if not retain_graph:
+                node.release()
         for tensor, g in self.hooked.items():
             _finish_hooked(tensor, g, create_graph)
+
+    def keep(self, tensor: Tensor, g: Any) -> None:
+        """Let a leaf have an array that the rule made for it alone, without a copy."""
+        if tensor._hooks or tensor._post_hooks:
+            self.leaf(tensor, g)
+        else:
+            tensor._grad = wrap(g)
 
 
 def _call(node: Op, gradients: list[Any], create_graph: bool) -> Any:
     """Run a node's rule, on arrays or (``create_graph``) on Tensors."""
     recorded = node
-    if node.saved:
-        for tag in node.tags:
-            if tag is not None and tag[1][0] != tag[2]:
-                _raise_overwritten(node, tag)
-        if node.unpack is not None:
-            node = _clone(node)
-            node.saved = tuple(None if v is None else node.unpack(v).array for v in recorded.saved)
+    if node.unpack is not None:
+        node = _clone(node)
+        node.saved = tuple(None if v is None else recorded.unpack(v).array for v in recorded.saved)
     if create_graph and node.saved:
         node = _with_tensors(node, recorded)
     if not anomaly.enabled():
@@ -346,10 +356,11 @@ def _cast(g: Any, dtype: Any) -> Any:
     return cast_gradient(g, dtype)
 
 
-def _is_fresh(g: Any, gradients: list[Any], results: tuple[Any, ...]) -> bool:
-    if g.base is not None or not g.ndim or any(g is other for other in gradients):
+def _is_fresh(node: Op, g: Any, gradients: list[Any], results: tuple[Any, ...]) -> bool:
+    """Whether a rule made this array for one edge alone: not the gradient passed on, no view, not given twice."""
+    if not node.gives_fresh or g.base is not None or not g.ndim or any([g is other for other in gradients]):
         return False
-    return sum(g is other for other in results) <= 1
+    return sum([g is other for other in results]) <= 1
 
 
 def _as_tensor(g: Any) -> Tensor:

@@ -143,7 +143,7 @@ def _check(
                     if g is not None and g2 is not None and np.abs(g.array - g2.array).max(initial=0) > nondet_tol:
                         raise GradcheckError(f"gradcheck: two runs gave different gradients for input {place}")
                     # L = Re(conj(seed) . output); its derivative along the real and the imaginary axis of each element
-                    rows = (np.conj(unit) * jacobian[number].reshape(*jacobian[number].shape[:2], -1)[..., k]).real
+                    rows = (np.conj(unit) * jacobian[number].reshape(*jacobian[number].shape[:2], output.array.size)[..., k]).real
                     expected = rows[:, 0] + (1j * rows[:, 1] if rows.shape[1] > 1 else 0)
                     expected = expected.reshape(tensor.array.shape)
                     if not np.allclose(analytic, expected, rtol=rtol, atol=atol, equal_nan=True):

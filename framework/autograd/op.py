@@ -30,7 +30,7 @@ from framework.autograd.mode import _enabled
 from framework.errors import GraphError
 from framework.tensor import Tensor, wrap
 
-_sequence = itertools.count(1)
+sequence = itertools.count(1)  # numbers recorded calls, so that a node is younger than all it came from
 _new = object.__new__
 _saved_hooks: ContextVar[tuple[Any, Any]] = ContextVar("framework.saved_hooks", default=(None, None))
 _scalar = np.generic
@@ -95,11 +95,14 @@ class Op:
 
     def release(self) -> None:
         """Free what the call kept; asking its gradient again is then an error. Shapes and the like may stay."""
-        if self.saved or any(hasattr(value, "dtype") for value in self.__dict__.values()):
+        if self.saved:
             self.freed = True
             self.saved = ()
             self.unpack = None
-            self.__dict__.clear()
+        attributes = self.__dict__
+        if attributes and (self.freed or any([hasattr(value, "dtype") for value in attributes.values()])):
+            self.freed = True
+            attributes.clear()
 
     # The names a user of PyTorch looks for
 
@@ -109,7 +112,7 @@ class Op:
         return tuple((edge[0], edge[1]) if edge else (None, 0) for edge in self.edges)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}Backward0>"
+        return f"<{self.name if self.name[0].isupper() else type(self).__name__}Backward0>"
 
 
 def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
@@ -169,7 +172,7 @@ def record(node: Op, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...]
     ``node.needs`` holds the edges already: an edge where a gradient is wanted, None elsewhere.
     """
     node.edges = node.needs
-    node.sequence = next(_sequence)
+    node.sequence = next(sequence)
     node.outputs = len(outputs)
     node.freed = False
     node.hooks = node.unpack = None

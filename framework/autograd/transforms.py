@@ -119,16 +119,18 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """``(outputs, J tangents)``."""
-    if has_aux:
-        kept: list[Any] = []
+    outer = any(t.requires_grad for t in _leaves((primals, tangents)) if isinstance(t, Tensor))
+    kept: list[Any] = []
 
-        def plain(*args: Any) -> Any:
-            output, aux = func(*args)
-            kept.append(aux)
-            return output
+    def plain(*args: Any) -> Any:
+        result = func(*args)
+        if has_aux:
+            kept.append(result[1])
+            return result[0]
+        return result
 
-        return (*functional.jvp(plain, primals, tangents, create_graph=True, strict=strict), kept[0])
-    return functional.jvp(func, primals, tangents, create_graph=True, strict=strict)
+    found = functional.jvp(plain, tuple(primals), tuple(tangents), create_graph=outer, strict=strict)
+    return (*found, kept[0]) if has_aux else found
 
 
 def jacrev(func: Function, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: Any = None) -> Function:

@@ -14,7 +14,7 @@ import numpy as np
 
 from framework import dtypes
 from framework.autograd.mode import _enabled, enable_grad
-from framework.autograd.op import OUTPUT, Op, apply, edge_of, record
+from framework.autograd.op import OUTPUT, Op, apply, edge_of, record, sequence
 from framework.errors import DtypeError, GraphError, ShapeError
 from framework.tensor import Tensor, wrap
 
@@ -79,15 +79,27 @@ class ViewScatter(Op):
     def backward(self, g: Any) -> Any:
         copy = _like(g, self.order)
         region = self.view.replay(copy)
-        gradient = region.clone() if isinstance(region, Tensor) else region.copy()
-        if isinstance(region, Tensor):
-            region.zero_()
-        else:
-            region[...] = 0
+        if isinstance(g, Tensor):
+            return apply(Cleared, g, view=self.view, order=self.order), region
+        gradient = region.copy()
+        region[...] = 0
         return copy, gradient
 
     order: tuple[int, ...]
     view: View
+
+
+class Cleared(Op):
+    """A base's gradient with the region of a view set to zero. It is its own adjoint."""
+
+    def forward(self, g: Any, view: View, order: tuple[int, ...]) -> Any:
+        self.view, self.order = view, order
+        copy = _like(g, order)
+        view.replay(copy)[...] = 0
+        return copy
+
+    def backward(self, g: Any) -> Any:
+        return apply(Cleared, g, view=self.view, order=self.order)
 
 
 def _like(g: Any, order: tuple[int, ...]) -> Any:
@@ -110,9 +122,8 @@ def check_writable(tensor: Tensor, name: str) -> None:
             f"{name}: this tensor is a copy that view() had to make of channels-last memory, so the write would not "
             "reach the original; write into the original, or call contiguous() first"
         )
-    if 0 in tensor.array.strides and any(
-        s == 0 and n > 1 for s, n in zip(tensor.array.strides, tensor.array.shape, strict=True)
-    ):
+    array = tensor.array
+    if 0 in array.strides and array.size and any(s == 0 < n - 1 for s, n in zip(array.strides, array.shape, strict=True)):
         raise GraphError(
             f"{name}: an expanded tensor has several elements that refer to a single memory location; clone() it first"
         )
@@ -144,8 +155,11 @@ def bump(tensor: Tensor, name: str) -> None:
     counter[1] = name
 
 
-def write(tensor: Tensor, result: Tensor, name: str) -> Tensor:
-    """Store an op's result in a tensor in place: memory, version and history. Returns the tensor."""
+def write(tensor: Tensor, result: Tensor, name: str, started: int | None = None) -> Tensor:
+    """Store an op's result in a tensor in place: memory, version and history. Returns the tensor.
+
+    ``started`` is the sequence number before the op; what nodes younger than that saved of the old values is copied.
+    """
     if result.array.shape != tensor.array.shape:
         raise ShapeError(
             f"{name}: output with shape {tuple(tensor.shape)} doesn't match the broadcast shape {tuple(result.shape)}; "
@@ -155,6 +169,8 @@ def write(tensor: Tensor, result: Tensor, name: str) -> Tensor:
         raise DtypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {tensor.dtype}")
     if result.array.dtype != tensor.array.dtype:
         result = result.to(tensor.dtype)
+    if result._node is not None and started is not None:
+        _keep_old_values(tensor, result._node, started)
     if result.array is not tensor.array:
         tensor.array[...] = result.array
     bump(tensor, name)
@@ -162,6 +178,23 @@ def write(tensor: Tensor, result: Tensor, name: str) -> Tensor:
         _keep_one_copy(tensor, result)
         rebase(tensor, result)
     return tensor
+
+
+def _keep_old_values(tensor: Tensor, newest: Op, started: int) -> None:
+    """Let the nodes of an in-place op hold a copy of the values that it is about to overwrite."""
+    copy = None
+    stack, seen = [newest], {newest}
+    while stack:
+        node = stack.pop()
+        for position, tag in enumerate(node.tags if node.saved else ()):
+            if tag is not None and tag[1] is tensor._counter and node.saved[position] is tensor.array:
+                copy = tensor.array.copy(order="K") if copy is None else copy
+                node.tags[position] = (tag[0], [0, ""], 0)
+                node.saved = (*node.saved[:position], copy, *node.saved[position + 1 :])
+        for edge in node.edges:
+            if edge and isinstance(edge[0], Op) and edge[0].sequence > started and edge[0] not in seen:
+                seen.add(edge[0])
+                stack.append(edge[0])
 
 
 def _keep_one_copy(tensor: Tensor, result: Tensor) -> None:
@@ -203,7 +236,8 @@ def inplace(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self, name)
-        return write(self, function(self, *args, **kwargs), name)
+        started = next(sequence)
+        return write(self, function(self, *args, **kwargs), name, started)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"``{name[:-1]}`` in place: stores the result in this tensor and returns it."

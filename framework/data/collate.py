@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.ops.creation import tensor
+from framework.ops.values import tensor
 from framework.ops.joining import stack
 from framework.tensor import Tensor, wrap
 

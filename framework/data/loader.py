@@ -173,9 +173,9 @@ class DataLoader:
             return None
         return multiprocessing.get_context(choice) if isinstance(choice, str) else choice
 
-    def _open_workers(self) -> Workers:
+    def _open_workers(self, seed: int) -> Workers:
         if self._workers is None:
-            workers = Workers(self._recipe(), self.num_workers, self._context(), self.timeout)
+            workers = Workers(self._recipe(), self.num_workers, self._context(), self.timeout, seed)
             if not self.persistent_workers:
                 return workers
             self._workers = workers
@@ -212,7 +212,7 @@ class _Pass:
         self.stream = stream(self.recipe, self.seed) if self.recipe.iterable and not loader.num_workers else None
         self.workers: Workers | None = None
         if loader.num_workers:
-            self.workers = loader._open_workers()
+            self.workers = loader._open_workers(self.seed)
             self.alive = list(range(loader.num_workers))
             self.sent = self.wanted = 0
             self.waiting: set[int] = set()

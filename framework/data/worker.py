@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from framework.data.sampler import draw_seed
 from framework.random import keyed, manual_seed
 
 STOP = None  # the task that ends a worker
@@ -36,6 +35,9 @@ _info: ContextVar[WorkerInfo | None] = ContextVar("framework.data.worker", defau
 get_worker_info = _info.get
 
 
+_END = object()
+
+
 class Exhausted:
     """The answer of a worker whose stream has ended."""
 
@@ -50,21 +52,21 @@ class WorkerError:
         self.kind = type(error)
         self.text = "".join(traceback.format_exception(error))
         self.where = where
+        self.brief = str(error)
 
     def reraise(self) -> None:
         """Raise the exception again, of its class where that takes one message."""
         message = f"Caught {self.kind.__name__} in {self.where}.\nOriginal {self.text}"
-        if self.kind is KeyError:
-            raise KeyError(_Literal(message))
         try:
-            error = self.kind(message)
+            error = self.kind(_Literal(message))  # KeyError shows the repr of its message
         except Exception:
             error = RuntimeError(message)
+        error.brief = self.brief  # type: ignore[attr-defined]  # the message alone, for programs that show one line
         raise error
 
 
 class _Literal(str):
-    """A text whose repr is itself: KeyError shows the repr of its message."""
+    """A text whose repr is itself."""
 
     def __repr__(self) -> str:
         return str(self)
@@ -126,7 +128,7 @@ def stream(recipe: Recipe, seed: int) -> Iterator[Any]:
         yield joined
 
 
-def serve(tasks: Any, results: Any, recipe: Recipe, number: int, count: int) -> None:
+def serve(tasks: Any, results: Any, recipe: Recipe, number: int, count: int, seed: int) -> None:
     """A worker's life: take a task, answer it, until told to stop.
 
     A task is (pass number, batch number, sample numbers, seed); the sample numbers are None for a stream.
@@ -134,47 +136,45 @@ def serve(tasks: Any, results: Any, recipe: Recipe, number: int, count: int) -> 
     where = f"DataLoader worker {number}"
     batches: Iterator[Any] | None = None
     current = -1
-    started = False
-    while True:
-        task = tasks.get()
-        if task is STOP:
-            return
+    failure = None
+    _info.set(WorkerInfo(number, count, seed + number, recipe.dataset))
+    try:
+        if recipe.init is not None:
+            recipe.init(number)
+    except Exception as error:
+        failure = WorkerError(error, where)
+    while (task := tasks.get()) is not STOP:
         epoch, batch, indices, seed = task
         try:
-            if not started or epoch != current:
+            if epoch != current:
+                current, batches = epoch, None
                 _info.set(WorkerInfo(number, count, seed + number, recipe.dataset))
-            if not started and recipe.init is not None:
-                recipe.init(number)
-            started = True
-            if recipe.iterable:
-                if batches is None or epoch != current:
-                    batches = stream(recipe, seed + number)
+            if failure is not None:
+                answer: Any = failure
+            elif recipe.iterable:
+                batches = batches or stream(recipe, seed + number)
                 answer = next(batches, _END)
                 answer = Exhausted(number) if answer is _END else answer
             else:
                 answer = fetch(recipe, indices, seed)
-            current = epoch
         except Exception as error:
             answer = WorkerError(error, where)
         results.put((epoch, batch, answer))
 
 
-_END = object()
-
-
 def serve_process(tasks: Any, results: Any, recipe: Recipe, number: int, count: int, seed: int) -> None:
     """``serve`` in a process of its own: Ctrl-C is the parent's to handle, and global generators get seeds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    manual_seed(seed)
-    serve(tasks, results, recipe, number, count)
+    random.seed(seed + number)
+    np.random.seed((seed + number) % 2**32)
+    manual_seed(seed + number)
+    serve(tasks, results, recipe, number, count, seed)
 
 
 class Workers:
     """A set of running workers: one results queue, and a tasks queue for all or (streams) for each."""
 
-    def __init__(self, recipe: Recipe, count: int, context: Any, timeout: float) -> None:
+    def __init__(self, recipe: Recipe, count: int, context: Any, timeout: float, seed: int) -> None:
         self.count = count
         self.timeout = timeout
         self.context = context
@@ -183,12 +183,11 @@ class Workers:
         self.tasks = [make() for _ in range(count)] if recipe.iterable else [make()] * count
         self.members: list[Any] = []
         for number in range(count):
-            arguments = (self.tasks[number], self.results, recipe, number, count)
+            arguments = (self.tasks[number], self.results, recipe, number, count, seed)
             if context is None:
                 member: Any = threading.Thread(target=serve, args=arguments, daemon=True, name=f"loader-{number}")
             else:
-                seed = draw_seed(None) + number
-                member = context.Process(target=serve_process, args=(*arguments, seed), daemon=True)
+                member = context.Process(target=serve_process, args=arguments, daemon=True)
             member.start()
             self.members.append(member)
 

@@ -59,7 +59,7 @@ def save_file(
         array = np.ascontiguousarray(array).reshape(array.shape)  # a 0-d array would come back 1-d
         if array.dtype == np.complex128:
             complex_names.append(name)
-            array = array.view(np.float64).reshape(*array.shape, 2)
+            array = np.stack((array.real, array.imag), -1)
         arrays[name] = array
     notes = dict(metadata or {})
     if aliases:
@@ -91,7 +91,7 @@ def load_with_metadata(filename: str | os.PathLike[str], device: Any = "cpu") ->
     except SafetensorError as error:
         raise FileFormatError(f"{filename}: not a whole safetensors file ({error}); download or save it again") from None
     for name in json.loads(notes.pop(COMPLEX128, "[]")):
-        arrays[name] = arrays[name].view(np.complex128).reshape(arrays[name].shape[:-1])
+        arrays[name] = np.asarray(arrays[name][..., 0] + 1j * arrays[name][..., 1])
     tensors = {name: wrap(devices.move(array, where)) for name, array in arrays.items()}
     for name, original in json.loads(notes.pop(ALIASES, "{}")).items():
         tensors[name] = wrap(tensors[original].array)

@@ -96,10 +96,8 @@ def test_a_chain_of_views_and_writes_agrees_with_the_functional_form():
         y[:, 0].zero_()
         return y
 
-    assert F.autograd.gradcheck(lambda t: in_place(t) * 1.0, x, atol=1e-4) or True
     y = in_place(x)
     y.sum().backward()
-    expected = np.array([[0, 7, 7, 1], [0, 18, 18, 3], [0, 0, 0, 0]], float)
     scale = np.arange(4.0).sum()
     expected = np.ones((3, 4)) * 3
     expected[0] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,43 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        _outer.append(_default[0])
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _default[0] = _outer.pop()
+
 
 CPU = device("cpu")
+_default = [CPU]  # where factory functions make tensors
+_outer: list[device] = []  # the defaults around the ``with device(...)`` blocks that are open
+
+
+def default() -> device:
+    """The device of new tensors for which none is given; ``CPU`` itself when that is main memory."""
+    return _default[0]
+
+
+def get_default_device() -> device:
+    """The device of new tensors for which none is given."""
+    return _default[0]
+
+
+def set_default_device(device: Any) -> None:
+    """Set the device of new tensors for which none is given; None stands for the CPU.
+
+    Example:
+        >>> with framework.device("cuda"):
+        ...     model = framework.nn.Linear(4, 2)
+    """
+    where = CPU if device is None else _device(device)
+    module_of(where)
+    _default[0] = CPU if where.type == "cpu" else where
+
+
+_device = device
 
 
 def array_module(array: Any) -> Any:
@@ -50,6 +86,11 @@ def array_module(array: Any) -> Any:
         return np
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and isinstance(array, cupy.ndarray) else np
+
+
+def scipy_for(xp: Any, module: str) -> Any:
+    """A part of SciPy that works on an array module's arrays, such as ``"special"``; imported when first asked for."""
+    return import_module(f"scipy.{module}" if xp is np else f"cupyx.scipy.{module}")
 
 
 def of(array: Any) -> device:

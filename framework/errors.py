@@ -14,7 +14,7 @@ class ShapeError(ValueError, RuntimeError):
     """Shapes that do not fit the op."""
 
 
-class DtypeError(TypeError, RuntimeError):
+class DtypeError(TypeError, NotImplementedError):  # the latter is a RuntimeError
     """A dtype the op is not defined for."""
 
 
@@ -26,12 +26,37 @@ class DimensionError(IndexError, ValueError):
     """A ``dim`` outside the tensor's range."""
 
 
+class BoundsError(IndexError, ValueError, RuntimeError):
+    """An index outside the dimension that it points into."""
+
+
+class LinAlgError(RuntimeError, ValueError):
+    """A matrix without the factorisation or inverse that is asked for."""
+
+
 class GraphError(RuntimeError):
     """A misuse of the autograd graph: freed buffers, a value overwritten in place, no gradient to ask for."""
 
 
 class DeviceError(RuntimeError):
     """A device that is absent, or operands on two devices."""
+
+
+class StateError(RuntimeError):
+    """A state dict that does not fit the module it is loaded into."""
+
+
+class MissingAttribute(AttributeError):
+    """An attribute that is not there. Its message names the nearest ones, which are looked for when it is read."""
+
+    def __init__(self, message: str, name: str, obj: object) -> None:
+        super().__init__(message, name=name, obj=obj)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}{nearest(self.name, dir(self.obj))}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return AttributeError, (str(self),)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -72,15 +72,9 @@ class Tensor:
     __array_priority__ = 1000  # ``ndarray * Tensor`` is the tensor's to answer
 
     def __init__(self, *data: Any, dtype: Any = None, device: Any = None) -> None:
-        kind = dtypes.as_dtype(dtype or dtypes.get_default_dtype()).numpy
-        xp = devices.module_of(devices.device(device or "cpu"))
-        if len(data) == 1 and isinstance(data[0], Tensor):
-            self.array = data[0].array.astype(kind, copy=False)
-        elif len(data) == 1 and isinstance(data[0], list | tuple | np.ndarray) and not isinstance(data[0], Size):
-            self.array = xp.array(data[0], dtype=kind)
-        else:
-            shape = data[0] if data and isinstance(data[0], Size) else data
-            self.array = xp.empty(shape if data else (0,), kind)
+        from framework.legacy import construct
+
+        self.array = construct("Tensor", data, dtypes.as_dtype(dtype or dtypes.get_default_dtype()), device)
 
     # What it is
 
@@ -358,6 +352,11 @@ class Tensor:
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())
+
+    def __repr__(self) -> str:
+        from framework.printing import text
+
+        return text(self)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self.array.ndim == 0 and spec else str(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -171,6 +170,8 @@ class DataLoader:
         choice = self.multiprocessing_context
         if choice is None or choice == "thread":
             return None
+        import multiprocessing  # here, since threads do without it
+
         return multiprocessing.get_context(choice) if isinstance(choice, str) else choice
 
     def _open_workers(self, seed: int) -> Workers:

@@ -1,22 +1,26 @@
-"""Addition, subtraction, multiplication, division, negation and powers: the ops that every expression is made of.
+"""Addition, subtraction, multiplication, division and negation: the ops that every expression is made of.
 
-They are written out, where other elementwise ops are made by ``pointwise``, because their cost is the cost of an op.
+The four operations are written out, where other elementwise ops are made by ``pointwise``, because their cost is the
+cost of an op.
 """
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
+from framework.autograd.views import bump, inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
 from framework.ops.casting import NUMBERS, cast, into, promote
-from framework.ops.pointwise import broadcast_error, common_kind
+from framework.ops.pointwise import binary, broadcast_error, unary, widen
 from framework.tensor import Tensor
-
 
 _REAL = frozenset({bool, int, float})
 
@@ -27,10 +31,15 @@ def fixed(y: Any, a: Any, b: Any) -> Any:
     return y if y.dtype is kind or y.dtype == kind else y.astype(kind)
 
 
+def _mixed(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """An array and a number: half precision computes in float32, or a large number would turn into inf first."""
+    return operation(widen(a), widen(b))
+
+
 def conj_value(x: Any) -> Any:
     """The conjugate of a complex value; real arrays, Tensors and numbers come back as they are."""
     if isinstance(x, Tensor):
-        return conj(x) if x.array.dtype.kind == "c" else x
+        return conj_physical(x) if x.array.dtype.kind == "c" else x
     return x if type(x) in _REAL else x.conjugate() if np.iscomplexobj(x) else x
 
 
@@ -40,7 +49,7 @@ class Add(Op):
     broadcasts = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return fixed(a + b, a, b)
+        return fixed(a + b if type(a) is type(b) else _mixed(operator.add, a, b), a, b)
 
     def backward(self, g: Any) -> Any:
         return g, g
@@ -52,7 +61,7 @@ class Sub(Op):
     broadcasts = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return fixed(a - b, a, b)
+        return fixed(a - b if type(a) is type(b) else _mixed(operator.sub, a, b), a, b)
 
     def backward(self, g: Any) -> Any:
         needs = self.needs
@@ -67,7 +76,7 @@ class Mul(Op):
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] else None)
-        return fixed(a * b, a, b)
+        return fixed(a * b if type(a) is type(b) else _mixed(operator.mul, a, b), a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
@@ -83,7 +92,7 @@ class Div(Op):
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] or needs[1] else None)
-        return fixed(a / b, a, b)
+        return fixed(a / b if type(a) is type(b) else _mixed(operator.truediv, a, b), a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
@@ -91,61 +100,36 @@ class Div(Op):
         return ga if self.needs[0] else None, -ga * conj_value(a / b) if self.needs[1] else None
 
 
-class Pow(Op):
-    """``a ** b``."""
-
-    broadcasts = True
-
-    def forward(self, a: Any, b: Any) -> Any:
-        xp = array_module(a if hasattr(a, "dtype") else b)
-        if isinstance(b, NUMBERS) and b == 2:
-            y = fixed(a * a, a, b)
-        else:
-            y = fixed(xp.power(a, b), a, b)
-        self.save(a, b, y if self.needs[1] else None)
-        return y
-
-    def backward(self, g: Any) -> Any:
-        from framework.ops.exponential import log
-        from framework.ops.selection import where
-
-        a, b, y = self.saved
-        ga = gb = None
-        if self.needs[0]:
-            if isinstance(b, NUMBERS):
-                ga = g * 0 if b == 0 else g * conj_value(b * (a if b == 2 else pow(a, b - 1)))
-            else:
-                # at b = 0 the derivative is 0, also where 0 ** -1 would not be finite
-                ga = where(b == 0, g * 0, g * conj_value(b * pow(a, where(b == 0, b * 0 + 1, b) - 1)))
-        if self.needs[1]:
-            if isinstance(a, NUMBERS):
-                gb = g * conj_value(y * _log_number(a)) if a != 0 else where(b == 0, g * float("-inf"), g * 0)
-            else:
-                zero = (a == 0) & (b >= 0) if not _is_complex(b) else a == 0
-                gb = where(zero, g * 0, g * conj_value(y * log(where(zero, a * 0 + 1, a))))
-        return ga, gb
-
-
-def _is_complex(x: Any) -> bool:
-    return (x.array if isinstance(x, Tensor) else x).dtype.kind == "c"
-
-
-def _log_number(a: Any) -> Any:
-    if isinstance(a, complex):
-        return complex(np.log(a))
-    return float(np.log(a)) if a > 0 else float("nan")
-
-
 def _call(op: type[Op], name: str, a: Any, b: Any, out: Any) -> Any:
     try:
         y = apply(op, a, b)
     except ValueError as error:
         raise broadcast_error(name, a, b, error) from None
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, name)
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    return other if alpha == 1 else mul(other, alpha)
+def plain(x: Any) -> Any:
+    """The array of a Tensor; arrays and numbers as they are."""
+    return x.array if isinstance(x, Tensor) else x
+
+
+def category_of(x: Any) -> int:
+    """The dtype category of a Tensor, an array or a Python number."""
+    return dtypes.of_scalar(x).category if isinstance(x, NUMBERS) else dtypes.of(plain(x)).category
+
+
+def _scaled(name: str, a: Any, b: Any, alpha: Any) -> Any:
+    """``alpha * b`` for promoted operands, once ``alpha`` is known to fit their dtype."""
+    category = max(category_of(x) for x in (a, b) if not isinstance(x, NUMBERS))
+    given = category_of(alpha)
+    if given == dtypes.BOOL and category != dtypes.BOOL:
+        raise ArgumentError(f"{name}: a bool alpha is supported for bool results only, got {alpha}; give a number")
+    if given > category and given > dtypes.INTEGRAL:
+        raise ArgumentError(
+            f"{name}: for {'integral' if category <= dtypes.INTEGRAL else 'non-complex'} input tensors, argument alpha "
+            f"must not be a {'floating point' if given == dtypes.FLOATING else 'complex'} number, got {alpha}"
+        )
+    return b * alpha if isinstance(b, NUMBERS) else mul(b, alpha)
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
@@ -155,90 +139,83 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
         >>> framework.add(framework.tensor([1.0, 2.0]), 10, alpha=2)
         tensor([21., 22.])
     """
-    a, b = promote(input, other if alpha == 1 else _scaled(other, alpha))
-    return _call(Add, "add", a, b, out)
+    a, b = promote(input, other, "add")
+    if alpha != 1 or alpha is True:
+        b = _scaled("add", a, b, alpha)
+    try:
+        y = apply(Add, a, b)
+    except ValueError as error:
+        raise broadcast_error("add", a, b, error) from None
+    return y if out is None else into(out, y, "add")
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """``input - alpha * other``, elementwise with broadcasting. Bool tensors can't be subtracted: use ``^``."""
-    a, b = promote(input, other if alpha == 1 else _scaled(other, alpha))
-    if _are_bools(a, b):
-        raise DtypeError("sub: subtraction with bool tensors is not supported; use bitwise_xor() or logical_not()")
-    return _call(Sub, "sub", a, b, out)
+    if _is_bool(input) or _is_bool(other):
+        raise DtypeError(
+            "sub: subtraction, the `-` operator, with a bool tensor is not supported; use ~ or logical_not() to invert "
+            "a mask, ^ or logical_xor() for the difference of two"
+        )
+    a, b = promote(input, other, "sub")
+    if alpha != 1 or alpha is True:
+        b = _scaled("sub", a, b, alpha)
+    try:
+        y = apply(Sub, a, b)
+    except ValueError as error:
+        raise broadcast_error("sub", a, b, error) from None
+    return y if out is None else into(out, y, "sub")
+
+
+def _is_bool(x: Any) -> bool:
+    return x.array.dtype.kind == "b" if isinstance(x, Tensor) else x is True or x is False
 
 
 def mul(input: Any, other: Any, *, out: Any = None) -> Any:
     """``input * other``, elementwise with broadcasting."""
-    a, b = promote(input, other)
+    a, b = promote(input, other, "mul")
     try:
         y = apply(Mul, a, b)
     except ValueError as error:
         raise broadcast_error("mul", a, b, error) from None
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "mul")
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
     """``input / other``, elementwise with broadcasting; integers divide to the default dtype.
 
     Args:
-        rounding_mode: None for true division, "trunc" to round towards zero, "floor" to round down.
+        rounding_mode: None for true division, "trunc" to round towards zero, "floor" to round down. Rounded
+            quotients have a gradient of zero, and integers stay integers.
     """
     if rounding_mode is not None:
-        from framework.ops.rounding import floor_divide, trunc_divide
+        from framework.ops.rounding import floor_quotient, trunc_quotient
 
         if rounding_mode not in ("floor", "trunc"):
-            raise ValueError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-        return (floor_divide if rounding_mode == "floor" else trunc_divide)(input, other, out=out)
-    a, b = promote(input, other)
-    for x in (a, b):
-        if isinstance(x, Tensor) and x.array.dtype.kind in "biu":
-            default = dtypes.get_default_dtype()
-            a, b = (v if isinstance(v, NUMBERS) else cast(v, default) for v in (a, b))
-            break
+            raise ArgumentError(
+                f"div: expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+            )
+        return (floor_quotient if rounding_mode == "floor" else trunc_quotient)(input, other, out=out)
+    a, b = promote(input, other, "div")
+    tensor = a if isinstance(a, Tensor) else b
+    if isinstance(tensor, Tensor) and tensor.array.dtype.kind in "biu":
+        default = dtypes.get_default_dtype()
+        a, b = (v if isinstance(v, NUMBERS) else cast(w, default) for v, w in ((input, a), (other, b)))
     return _call(Div, "div", a, b, out)
 
 
-def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
-    """``input ** exponent``, elementwise with broadcasting; either may be a Python number."""
-    a, b = promote(input, exponent)
-    kind = (a if isinstance(a, Tensor) else b).dtype if isinstance(a, Tensor) or isinstance(b, Tensor) else None
-    if kind is not None and kind.category <= dtypes.INTEGRAL:
-        return _integer_power(a, b, out)
-    return _call(Pow, "pow", a, b, out)
-
-
-def _integer_power(a: Any, b: Any, out: Any) -> Any:
-    values = [x.array if isinstance(x, Tensor) else x for x in (a, b)]
-    if np.ndim(values[1]) == 0 and not isinstance(b, Tensor) and values[1] < 0:
-        raise ArgumentError("pow: integers to negative integer powers are not allowed; convert with .float()")
-    return _call(IntegerPow, "pow", a, b, out)
-
-
-class IntegerPow(Op):
-    """``a ** b`` of integers: a negative power is 0, but for the bases 1 and -1."""
-
-    name = "pow"
-
-    def forward(self, a: Any, b: Any) -> Any:
-        xp = array_module(a if hasattr(a, "dtype") else b)
-        kind = common_kind(a, b)
-        negative = xp.asarray(b) < 0
-        y = xp.power(a, xp.where(negative, 0, b))
-        units = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (xp.asarray(b) % 2), 0))
-        return xp.where(negative, units, y).astype(kind)
-
-
-def _are_bools(a: Any, b: Any) -> bool:
-    kind = a.array.dtype if isinstance(a, Tensor) else b.array.dtype if isinstance(b, Tensor) else None
-    return kind is not None and kind.kind == "b"
+def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
+    """``input / other``, elementwise with broadcasting."""
+    return div(input, other, out=out)
 
 
 def neg(input: Any, *, out: Any = None) -> Any:
     """``-input``, elementwise."""
     if isinstance(input, Tensor) and input.array.dtype.kind == "b":
-        raise DtypeError("neg: negation of a bool tensor is not supported; use ~ or logical_not()")
+        raise DtypeError(
+            "neg: negation, the `-` operator, on a bool tensor is not supported; use ~ or logical_not() on a mask"
+        )
     y = apply(Neg, input)
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "neg")
 
 
 class Neg(Op):
@@ -251,19 +228,22 @@ class Neg(Op):
         return -g
 
 
-class Conj(Op):
-    """The complex conjugate."""
+def positive(input: Any) -> Any:
+    """The tensor itself, as ``+input`` says. Bool tensors are refused."""
+    if isinstance(input, Tensor) and input.array.dtype.kind == "b":
+        raise DtypeError("positive: the `+` operator, on a bool tensor is not supported; convert with .int()")
+    return input
 
-    def forward(self, x: Any) -> Any:
-        return x.conj()
 
-    def backward(self, g: Any) -> Any:
-        return conj(g)
+@unary(gradient=lambda g, x: conj_physical(g), integers="keep", exact=True)
+def conj_physical(xp: Any, x: Any) -> Any:
+    """The complex conjugate of each element, computed at once; a copy of a real tensor."""
+    return x.conj() if x.dtype.kind == "c" else x.copy()
 
 
 def conj(input: Any) -> Any:
-    """The complex conjugate of each element; a real tensor comes back as it is."""
-    return apply(Conj, input) if _is_complex(input) else input
+    """The complex conjugate of each element; a real tensor itself."""
+    return conj_physical(input) if (input.array if isinstance(input, Tensor) else input).dtype.kind == "c" else input
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
@@ -271,9 +251,59 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return sub(other, input, alpha=alpha)
 
 
-def square(input: Any, *, out: Any = None) -> Any:
-    """``input ** 2``, elementwise."""
-    return pow(input, 2, out=out)
+@unary(gradient=lambda g, y: -g * conj_value(y * y))
+def reciprocal(xp: Any, x: Any) -> Any:
+    """``1 / input``, elementwise."""
+    return 1 / x
 
 
-subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
+@binary(bools=False, floats=False, complex=False, numbers="none")
+def gcd(xp: Any, a: Any, b: Any) -> Any:
+    """The greatest common divisor of integers, not negative; ``gcd(0, 0)`` is 0."""
+    return xp.gcd(a, b)
+
+
+@binary(bools=False, floats=False, complex=False, numbers="none")
+def lcm(xp: Any, a: Any, b: Any) -> Any:
+    """The least common multiple of integers, not negative; 0 where either is 0."""
+    return xp.lcm(a, b)
+
+
+def _in_place(function: Callable[..., Any], ufunc: str) -> Callable[..., Tensor]:
+    """The ``name_`` form of one of the four operations: without a temporary where nothing is recorded."""
+    name = f"{function.__name__}_"
+    recorded = inplace(function, name)
+
+    def method(self: Tensor, other: Any, **kwargs: Any) -> Tensor:
+        array = self.array
+        if (
+            not kwargs
+            and array.flags.forc
+            and array.dtype.kind == "f"
+            and array.itemsize > 2
+            and not self._detached_copy
+        ):
+            recording = _enabled.get()
+            operand = None
+            if isinstance(other, Tensor):
+                if other.array.dtype is array.dtype and other.array.shape == array.shape:
+                    recording = recording and other.requires_grad
+                    operand = other.array
+            elif type(other) in _REAL:
+                recording, operand = False, other
+            if operand is not None and not recording and not (self.requires_grad and _enabled.get()):
+                getattr(array_module(array), ufunc)(array, operand, out=array)
+                bump(self, name)
+                return self
+        return recorded(self, other, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = recorded.__doc__
+    return method
+
+
+add_, sub_ = _in_place(add, "add"), _in_place(sub, "subtract")
+mul_, div_ = _in_place(mul, "multiply"), _in_place(div, "true_divide")
+
+subtract, multiply, divide, negative = sub, mul, div, neg
+subtract_, multiply_, divide_ = sub_, mul_, div_

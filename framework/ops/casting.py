@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from framework import devices, dtypes
+from framework.autograd.mode import is_grad_enabled
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
-from framework.errors import DtypeError
+from framework.errors import ArgumentError, DtypeError, GraphError
 from framework.tensor import Tensor
 
 NUMBERS = (bool, int, float, complex)
@@ -52,7 +54,9 @@ def convert(array: Any, dtype: np.dtype[Any]) -> Any:
 def cast(input: Any, dtype: dtypes.dtype) -> Any:
     """The tensor in another dtype; the tensor itself if it has that dtype already."""
     kind = dtype.numpy
-    return input if (input.array if isinstance(input, Tensor) else input).dtype == kind else apply(Cast, input, dtype=kind)
+    return (
+        input if (input.array if isinstance(input, Tensor) else input).dtype == kind else apply(Cast, input, dtype=kind)
+    )
 
 
 def cast_gradient(g: Any, dtype: np.dtype[Any]) -> Any:
@@ -76,6 +80,8 @@ def result_type(*operands: Any) -> dtypes.dtype:
             numbers = found if numbers is None else dtypes.promote_types(numbers, found)
             continue
         array = x.array if isinstance(x, Tensor) else x
+        if not hasattr(array, "dtype"):
+            raise TypeError(f"result_type(): expected tensors and numbers, got {type(x).__name__}")
         found = dtypes.of(array)
         if array.ndim:
             dimensioned = found if dimensioned is None else dtypes.promote_types(dimensioned, found)
@@ -87,18 +93,36 @@ def result_type(*operands: Any) -> dtypes.dtype:
     return result
 
 
-def promote(input: Any, other: Any) -> tuple[Any, Any]:
-    """Both operands in their common dtype. Python numbers stay numbers where NumPy treats them as PyTorch does."""
+def promote(input: Any, other: Any, name: str = "promote") -> tuple[Any, Any]:
+    """Both operands in their common dtype. Python numbers stay numbers where NumPy treats them as PyTorch does.
+
+    Raises:
+        TypeError: an operand is neither a tensor nor a number.
+    """
     if isinstance(input, Tensor):
         if isinstance(other, Tensor):
             if input.array.dtype is other.array.dtype:
                 return input, other
-        elif type(other) in _REAL and input.array.dtype.kind == "f":
+        elif type(other) in _REAL and input.array.dtype.kind in "fV":
             return input, other
-    elif not isinstance(other, Tensor):
+    elif isinstance(other, Tensor):
+        if type(input) in _REAL and other.array.dtype.kind in "fV":
+            return input, other
+    elif hasattr(input, "dtype") or hasattr(other, "dtype"):
         return input, other  # raw arrays, inside a gradient rule
+    else:
+        raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    input, other = _operand(input, "input", name), _operand(other, "other", name)
     dtype = result_type(input, other)
     return as_operand(input, dtype), as_operand(other, dtype)
+
+
+def _operand(x: Any, argument: str, name: str) -> Any:
+    if isinstance(x, np.generic):
+        return x.item() if x.dtype.kind != "V" else float(x)  # a NumPy number counts as a Python number
+    if isinstance(x, Tensor | bool | int | float | complex) or hasattr(x, "dtype"):
+        return x
+    raise TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(x).__name__}")
 
 
 def as_operand(x: Any, dtype: dtypes.dtype) -> Any:
@@ -162,17 +186,82 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return out
 
 
-def into(out: Any, result: Any) -> Any:
-    """Store a result in the tensor given as ``out=``, which is resized if it is empty, and return that tensor."""
+TYPE_NAMES = {
+    "Float": dtypes.float32, "Double": dtypes.float64, "Half": dtypes.float16, "BFloat16": dtypes.bfloat16,
+    "Byte": dtypes.uint8, "Char": dtypes.int8, "Short": dtypes.int16, "Int": dtypes.int32, "Long": dtypes.int64,
+    "Bool": dtypes.bool_, "ComplexFloat": dtypes.complex64, "ComplexDouble": dtypes.complex128,
+    "UInt16": dtypes.uint16, "UInt32": dtypes.uint32, "UInt64": dtypes.uint64,
+}  # fmt: skip
+
+
+def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+    """The tensor in another dtype; or with no dtype the name of its own, such as ``"torch.FloatTensor"``.
+
+    Args:
+        dtype: a dtype, or PyTorch's name of a tensor type ("torch.HalfTensor", "torch.cuda.FloatTensor").
+        non_blocking: accepted; copies are complete when this returns.
+    """
+    if dtype is None:
+        name = next(name for name, kind in TYPE_NAMES.items() if kind is input.dtype)
+        return f"torch.{'cuda.' if input.is_cuda else ''}{name}Tensor"
+    if not isinstance(dtype, str):
+        return cast(input, dtypes.as_dtype(dtype))
+    *prefix, last = dtype.split(".")
+    found = TYPE_NAMES.get(last.removesuffix("Tensor"))
+    if found is None or not last.endswith("Tensor"):
+        raise ArgumentError(f"type: invalid type: {dtype!r}; give a dtype such as framework.float16")
+    return to(input, "cuda" if "cuda" in prefix else "cpu", found)
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """The tensor in another tensor's dtype, on its device."""
+    return to(input, other)
+
+
+def into(out: Any, result: Any, name: str = "out") -> Any:
+    """Store a result in the tensor given as ``out=`` and return that tensor. An ``out`` of another shape is resized.
+
+    Args:
+        out: a tensor; or a tuple of them for an op with several results; None gives the result itself.
+        result: what the op computed.
+        name: the op, for error messages.
+
+    Raises:
+        DtypeError: the result can't be stored in ``out``'s dtype.
+        GraphError: the result has a gradient, which would be lost.
+    """
     if out is None:
         return result
     if isinstance(out, tuple | list):
-        return type(result)(into(o, r) for o, r in zip(out, result, strict=True)) if type(result) is tuple else type(
-            result
-        )(*[into(o, r) for o, r in zip(out, result, strict=True)])
+        stored = [into(o, r, name) for o, r in zip(out, result, strict=True)]
+        return tuple(stored) if type(result) is tuple else type(result)(*stored)
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if result._requires_grad or (out._requires_grad and is_grad_enabled()):
+        raise GraphError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad; leave out= away, or compute under no_grad()"
+        )
+    if (
+        0 in out.array.strides
+        and out.array.size
+        and any(s == 0 and n > 1 for s, n in zip(out.array.strides, out.array.shape, strict=True))
+    ):
+        raise GraphError(
+            f"{name}: out= is expanded: several elements refer to a single memory location; clone() it first"
+        )
     if not dtypes.can_cast(result.dtype, out.dtype):
-        raise DtypeError(f"out: result type {result.dtype} can't be cast to the desired output type {out.dtype}")
+        raise DtypeError(
+            f"{name}: result type {result.dtype} can't be cast to the desired output type {out.dtype}; give an out= of "
+            "a dtype that holds it"
+        )
     if out.array.shape != result.array.shape:
+        if out.array.size:
+            warnings.warn(
+                f"{name}: an out= with shape {tuple(out.shape)} was resized to {tuple(result.shape)}, because it had "
+                "elements and the wrong shape; give an empty tensor, or one of the result's shape",
+                stacklevel=3,
+            )
         out.array = array_module(result.array).empty(result.array.shape, out.array.dtype)
     out.array[...] = convert(result.array, out.array.dtype)
     from framework.autograd.views import bump

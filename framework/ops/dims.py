@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from framework.errors import DimensionError, ShapeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+
+
+def numpy_names(function: F) -> F:
+    """Let NumPy's argument names (``axis``, ``keepdims``, ``x``) stand for ``dim``, ``keepdim`` and ``input``.
+
+    The function made raises a ``TypeError`` when its first argument is neither a tensor nor an array, unless it takes
+    a list of ``tensors``.
+    """
+    takes_list = function.__code__.co_varnames[:1] == ("tensors",)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not NUMPY_NAMES.keys().isdisjoint(kwargs):
+            kwargs = {NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+        if args and not takes_list and not hasattr(args[0], "ndim"):
+            raise TypeError(
+                f"{function.__name__}(): argument 'input' (position 1) must be Tensor, not {type(args[0]).__name__}"
+            )
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def normalize_dim(dim: int, ndim: int) -> int:
@@ -18,7 +44,9 @@ def normalize_dim(dim: int, ndim: int) -> int:
     limit = ndim or 1
     index = operator.index(dim)
     if not -limit <= index < limit:
-        raise DimensionError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})")
+        raise DimensionError(
+            f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
+        )
     return index % limit
 
 
@@ -36,9 +64,23 @@ def normalize_dims(dims: Any, ndim: int) -> tuple[int, ...]:
     return found if ndim else ()
 
 
+def named_sizes(name: str, args: tuple[Any, ...], named: dict[str, Any], keyword: str) -> tuple[int, ...]:
+    """A shape given as ``f(2, 3)``, ``f((2, 3))`` or by one keyword: ``f(size=(2, 3))``.
+
+    Raises:
+        TypeError: another keyword was given, or both forms were.
+    """
+    if named:
+        if args or named.keys() != {keyword}:
+            wrong = next((key for key in named if key != keyword), keyword)
+            raise TypeError(f"{name}() got an unexpected keyword argument '{wrong}'; it takes {keyword}")
+        args = (named[keyword],)
+    return shape_of(args)
+
+
 def shape_of(args: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as ``f(2, 3)``, ``f((2, 3))``, ``f([2, 3])`` or ``f(shape)``."""
-    if len(args) == 1 and isinstance(args[0], Iterable) and getattr(args[0], "ndim", 1):
+    if len(args) == 1 and isinstance(args[0], Iterable) and getattr(args[0], "ndim", True):
         args = tuple(args[0])
     return tuple(operator.index(n) for n in args)
 

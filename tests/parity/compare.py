@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.parity.bridge import array_view, lookup, ours, short, tensors_in
+from tests.parity.bridge import Bridge, array_view, ours, short, tensors_in
 
 Tolerance = tuple[float, float]
 """Relative and absolute tolerance."""
@@ -170,7 +170,7 @@ def compare_gradients(
         if want is None:
             want = torch.zeros(tuple(have.shape), dtype=getattr(torch, short(have.dtype)))
         if have is None:
-            have = ours.zeros(tuple(want.shape), dtype=lookup(short(want.dtype)))
+            have = Bridge()(torch.zeros_like(want))
         found = compare(want, have, limits, where=f"gradient of {name}")
         if found:
             return found

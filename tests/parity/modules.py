@@ -40,9 +40,7 @@ def _text(given: Any) -> str:
 class ModuleChecker:
     """Runs the cases of one module, dtype and mode into a tally."""
 
-    def __init__(
-        self, info: Any, dtype: torch.dtype, training: bool, options: argparse.Namespace
-    ) -> None:
+    def __init__(self, info: Any, dtype: torch.dtype, training: bool, options: argparse.Namespace) -> None:
         """Prepare a run of `info` in training or evaluation mode."""
         self.info, self.dtype, self.training, self.options = info, dtype, training, options
         mode = "train" if training else "eval"
@@ -85,7 +83,7 @@ class ModuleChecker:
             if self.info.is_lazy:
                 theirs(*call[0], **call[1])
             copy.deepcopy(theirs)(*call[0], **call[1])
-        except Exception:  # noqa: BLE001 - torch rejects the case
+        except Exception:  # torch rejects the case
             self.tally.add("skipped")
             return
         convert = Bridge()
@@ -98,7 +96,7 @@ class ModuleChecker:
             problem = self._state(theirs, mine) or self._forward(theirs, mine, given, fed)
         except Unconvertible:
             self.tally.add("skipped")
-        except Exception as error:  # noqa: BLE001 - every failure of ours is a finding
+        except Exception as error:  # every failure of ours is a finding
             self.tally.failed(text, error)
         else:
             self.tally.add("mismatch" if problem else "ok", f"{text}: {problem}" * bool(problem))
@@ -152,7 +150,7 @@ class ModuleChecker:
         weights = cotangents(outputs)
         try:
             wanted = grad_of(torch, outputs, inputs, weights)
-        except Exception:  # noqa: BLE001 - torch has no such gradient
+        except Exception:  # torch has no such gradient
             return None
         own_outputs = differentiable(got, bridge.ours.Tensor)
         actual = grad_of(bridge.ours, own_outputs, own_inputs, convert(weights))
@@ -177,11 +175,12 @@ class ModuleChecker:
 
         def attempt(module: Any, dtype: Any, convert: Any) -> Exception | None:
             try:
-                built = self._build(module, *convert((given.args, given.kwargs)), dtype)
+                made = convert((given.args, given.kwargs))
+                built = self._build(module, made[0], made[1], dtype)
                 if fed is not None:
                     args, kwargs = convert((fed.args, fed.kwargs))
                     built(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - the wanted outcome
+            except Exception as error:  # the wanted outcome
                 return error
             return None
 

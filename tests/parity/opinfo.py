@@ -99,7 +99,7 @@ class OpChecker:
         try:
             with time_limit(self.options.timeout):
                 self._errors() if self.options.errors else self._samples()
-        except Exception as error:  # noqa: BLE001 - report it, go on with the next op
+        except Exception as error:  # report it, go on with the next op
             self.tally.failed("outside any case", error)
         except OutOfTime:
             self.tally.add("error", f"out of time after {self.options.timeout:g} s")
@@ -109,7 +109,7 @@ class OpChecker:
         make = self.op.reference_inputs if self.options.thorough else self.op.sample_inputs
         try:
             samples = list(make("cpu", self.dtype, requires_grad=self.grad))
-        except Exception:  # noqa: BLE001 - torch cannot make them: nothing to check
+        except Exception:  # torch cannot make them: nothing to check
             self.tally.add("skipped")
             return
         most = self.options.max_samples or len(samples)
@@ -139,26 +139,29 @@ class OpChecker:
         except Unconvertible:
             self.tally.add("skipped")
             return None
-        except Exception as error:  # noqa: BLE001 - every failure of ours is a finding
+        except Exception as error:  # every failure of ours is a finding
             self.tally.failed(f"{text}: converting arguments", error)
             return None
         try:
             expected, random = self._expected(variant, theirs, call)
-        except Exception:  # noqa: BLE001 - torch rejects the sample
+        except Exception:  # torch rejects the sample
             self._rejected(variant, sample, mine, text)
             return None
         try:
             got = self._call(variant.ours, mine, variant.mutates)
-            problem = self._judge(sample, expected, got, random, grad, convert)
+            problem = None
+            if variant.mutates and expected[0] is expected[1] and got[0] is not got[1]:
+                problem = "the in-place result is not the input itself"
+            problem = problem or self._judge(sample, expected, got, random, grad, convert)
             tied = bool(problem) and self._tied(variant, theirs, expected, got)
             problem = None if tied else problem
             if not (problem or random):
-                problem = self._side_effects(variant, theirs, expected, got, convert)
+                problem = self._side_effects(theirs, convert)
             if grad and not (problem or random or tied):
                 problem = self._gradients(variant, sample, theirs, expected, got, convert)
         except Unconvertible:
             self.tally.add("skipped")
-        except Exception as error:  # noqa: BLE001 - every failure of ours is a finding
+        except Exception as error:  # every failure of ours is a finding
             names = (self.leaf, getattr(variant.ours, "__name__", self.leaf))
             if any(bridge.is_missing(error, name) for name in names):
                 return "missing"
@@ -174,7 +177,7 @@ class OpChecker:
             return
         try:
             self._call(variant.ours, mine, True)
-        except Exception:  # noqa: BLE001 - any refusal will do
+        except Exception:  # any refusal will do
             self.tally.add("ok")
         else:
             self.tally.add("mismatch", f"{text}: did not raise")
@@ -202,9 +205,7 @@ class OpChecker:
                 return expected, True
         return expected, False
 
-    def _judge(
-        self, sample: Any, expected: Any, got: Any, random: bool, grad: bool, convert: Bridge
-    ) -> str | None:
+    def _judge(self, sample: Any, expected: Any, got: Any, random: bool, grad: bool, convert: Bridge) -> str | None:
         """Compare results, by the sample's own processing where they are not unique."""
         name = self.op.name
         free = random or name in UNINITIALISED or name in NOT_UNIQUE
@@ -216,12 +217,8 @@ class OpChecker:
         return problem
 
     @staticmethod
-    def _side_effects(
-        variant: Variant, theirs: Any, expected: Any, got: Any, convert: Bridge
-    ) -> str | None:
-        """Compare what became of the arguments, and whether in-place gave its input."""
-        if variant.mutates and expected[0] is expected[1] and got[0] is not got[1]:
-            return "the in-place result is not the input itself"
+    def _side_effects(theirs: Any, convert: Bridge) -> str | None:
+        """Compare what became of the arguments: some functions write into them."""
         changed = (
             compare(tensor, convert(tensor), where=f"argument {i} after the call")
             for i, tensor in enumerate(tensors_in(theirs))
@@ -264,7 +261,7 @@ class OpChecker:
             outputs = differentiable(process(expected), torch.Tensor)
             weights = cotangents(outputs)
             wanted = grad_of(torch, outputs, leaves, weights) if outputs else []
-        except Exception:  # noqa: BLE001 - torch has no such gradient
+        except Exception:  # torch has no such gradient
             return None
         if not outputs:
             return None
@@ -298,19 +295,19 @@ class OpChecker:
             text = f"function({describe(call[0])}; {describe(call[1])}; {describe(call[2])})"
             try:
                 mine = Bridge(keep_storage=True)(call)
-            except Exception:  # noqa: BLE001 - ours cannot even form the arguments
+            except Exception:  # ours cannot even form the arguments
                 self.tally.add("skipped")
                 continue
             try:
                 self._call(variant.reference, call, False)
-            except Exception as error:  # noqa: BLE001 - the wanted outcome
+            except Exception as error:  # the wanted outcome
                 wanted = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
             else:
                 self.tally.add("skipped")
                 continue
             try:
                 self._call(variant.ours, mine, False)
-            except Exception:  # noqa: BLE001 - the wanted outcome
+            except Exception:  # the wanted outcome
                 self.tally.add("ok")
             else:
                 self.tally.add("mismatch", f"{text}: did not raise {wanted}")
@@ -329,7 +326,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--thorough", action="store_true", help="use the larger sample sets")
     parser.add_argument("--out", action="store_true", help="check only calls with out=")
     options = parser.parse_args(argv)
-    ops = selected(options.only)
+    ops = [op for op in selected(options.only) if op.supports_out or not options.out]
     dtypes = [getattr(torch, name) for name in options.dtype.split(",")]
     if options.errors:
         chosen = [(op, torch.float32) for op in ops if op.error_inputs_func]

@@ -50,13 +50,9 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
 class Twins:
     """Equal parameters in torch and in ours, with an optimizer over each."""
 
-    def __init__(
-        self, info: Any, kind: Any, kwargs: dict[str, Any], dtype: torch.dtype, grouped: bool
-    ) -> None:
+    def __init__(self, info: Any, kind: Any, kwargs: dict[str, Any], dtype: torch.dtype, grouped: bool) -> None:
         """Build both optimizers; `grouped` gives the first parameter its own rate."""
-        shapes = (
-            [(4, 3), (3, 5)] if info.optim_cls.__name__ == "Muon" else [(3, 4), (4,), (2, 1, 3)]
-        )
+        shapes = [(4, 3), (3, 5)] if info.optim_cls.__name__ == "Muon" else [(3, 4), (4,), (2, 1, 3)]
         self.generator = torch.Generator().manual_seed(3)
         self.dtype, self.closure = dtype, info.step_requires_closure
         self.kind, self.kwargs, self.grouped = kind, kwargs, grouped
@@ -174,14 +170,14 @@ class OptimizerChecker:
             twins = Twins(self.info, kind, kwargs, self.dtype, grouped)
             twins.step_theirs()
             twins = Twins(self.info, kind, kwargs, self.dtype, grouped)
-        except Exception:  # noqa: BLE001 - torch rejects the case
+        except Exception:  # torch rejects the case
             self.tally.add("skipped")
             return
         try:
             problem = self._steps(twins, makers) or self._resumed(twins)
         except Unconvertible:
             self.tally.add("skipped")
-        except Exception as error:  # noqa: BLE001 - every failure of ours is a finding
+        except Exception as error:  # every failure of ours is a finding
             self.tally.failed(text, error)
         else:
             self.tally.add("mismatch" if problem else "ok", f"{text}: {problem}" * bool(problem))
@@ -224,7 +220,7 @@ class OptimizerChecker:
                         for parameter in group["params"]:
                             parameter.grad = parameter.detach().clone()
                     built.step()
-                except Exception as error:  # noqa: BLE001 - the wanted outcome
+                except Exception as error:  # the wanted outcome
                     return error
                 return None
 
@@ -252,7 +248,7 @@ class SchedulerChecker:
             problem = self._compare()
         except MissingName as error:
             self.tally.add("missing", str(error))
-        except Exception as error:  # noqa: BLE001 - every failure of ours is a finding
+        except Exception as error:  # every failure of ours is a finding
             self.tally.failed(describe(self.kwargs), error)
         else:
             self.tally.add("mismatch" if problem else "ok", problem or "")
@@ -260,7 +256,7 @@ class SchedulerChecker:
 
     def _compare(self) -> str | None:
         kind = bridge.lookup(f"optim.lr_scheduler.{self.name}")
-        own = bridge.lookup("optim.SGD")([bridge.ours.ones(2)], lr=0.1, momentum=0.9)
+        own = bridge.lookup("optim.SGD")([Bridge()(torch.ones(2))], lr=0.1, momentum=0.9)
         optimizer = torch.optim.SGD([torch.ones(2)], lr=0.1, momentum=0.9)
         theirs = getattr(torch.optim.lr_scheduler, self.name)(optimizer, **self.kwargs)
         mine = kind(own, **self.kwargs)

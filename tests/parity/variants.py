@@ -75,11 +75,7 @@ def variants(op: Any, with_out: bool = False) -> list[Variant]:
     name = op.name if _has(op.name) else f"Tensor.{leaf}"
     found = [Variant("function", _reference(op.op), _resolve(op.op, name))]
     if with_out:
-        return [
-            Variant("out=", _with_out(v.reference), v.ours and _with_out(v.ours))
-            for v in found
-            if op.supports_out
-        ]
+        return [Variant("out=", _with_out(v.reference), v.ours and _with_out(v.ours)) for v in found if op.supports_out]
     for label, fn in (("method", op.method_variant), ("in-place", op.inplace_variant)):
         if fn is not None:
             own = _resolve(fn, f"Tensor.{getattr(fn, '__name__', leaf)}")
@@ -89,7 +85,9 @@ def variants(op: Any, with_out: bool = False) -> list[Variant]:
         ("in-place operator", op.inplace_operator_variant),
     ):
         if fn is not None and getattr(operator, fn.__name__, None) is fn:
-            found.append(Variant(label, fn, fn, label.startswith("in-place")))
+            dunder = f"__{getattr(fn, '__name__', '').strip('_')}__"
+            lacks = hasattr(torch.Tensor, dunder) and not hasattr(bridge.ours.Tensor, dunder)
+            found.append(Variant(label, fn, None if lacks else fn, label.startswith("in-place")))
     for alias in op.aliases:
         last = f"Tensor.{alias.name}"
         found.append(Variant(alias.name, alias.op, _resolve(alias.op, alias.name), most=2))

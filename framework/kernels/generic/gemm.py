@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from framework import dtypes
 from framework.devices import array_module
 
 NAME = "generic"
+
+EXACT = 2**53  # float64 holds every integer up to here
+WORTH = 10**5  # multiplications, above which integers are worth a round trip through float64
 
 
 def declines(a: Any, b: Any) -> None:
@@ -15,10 +20,46 @@ def declines(a: Any, b: Any) -> None:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """``a @ b``; 16-bit types are multiplied in float32 and rounded once."""
-    if a.dtype in dtypes.HALF:
-        xp = array_module(a)
-        return xp.matmul(a.astype("float32"), b.astype("float32")).astype(a.dtype)
-    if a.dtype.kind == "b":
-        return array_module(a).matmul(a, b)
-    return a @ b
+    """``a @ b``; 16-bit types are multiplied in float32 and rounded once, integers exactly.
+
+    A matrix on the right of a batch makes one product of all the batch's rows.
+    """
+    if a.ndim > 2 and b.ndim == 2:
+        rows = a.size // a.shape[-1] if a.shape[-1] else int(np.prod(a.shape[:-1], dtype=np.int64))
+        return matmul(a.reshape((rows, a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
+    kind = a.dtype
+    if kind in dtypes.HALF:
+        y = array_module(a).matmul(a.astype(np.float32), b.astype(np.float32))
+        return y.astype(kind)
+    if kind.kind in "iu":
+        return _integers(a, b)
+    return array_module(a).matmul(a, b)
+
+
+def _integers(a: Any, b: Any) -> Any:
+    """BLAS has no integers and NumPy's own loop is slow: use float64 where no sum can leave its exact range."""
+    xp = array_module(a)
+    inner = a.shape[-1]
+    if min(a.size, b.size) and a.size * b.shape[-1] > WORTH:
+        largest = [max(abs(int(x.min())), abs(int(x.max()))) for x in (a, b)]
+        if largest[0] * largest[1] * inner < EXACT:
+            wide = xp.matmul(a.astype(np.float64), b.astype(np.float64))
+            return wide.astype(np.int64).astype(a.dtype)
+    return xp.matmul(a, b)
+
+
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """``x @ weight.T + bias`` for a matrix ``x``; ``bias`` may be None.
+
+    Shape:
+        x (N, K), weight (M, K), bias (M,) -> (N, M).
+    """
+    if x.dtype in dtypes.HALF:
+        y = array_module(x).matmul(x.astype(np.float32), weight.astype(np.float32).T)
+        if bias is not None:
+            y += bias
+        return y.astype(x.dtype)
+    y = matmul(x, weight.T)
+    if bias is not None:
+        y += bias
+    return y

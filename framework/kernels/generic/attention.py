@@ -1,0 +1,131 @@
+"""Scaled dot-product attention, block by block, so that scores live in cache and never all at once in memory.
+
+The forward pass keeps one number a query row, the logarithm of its softmax denominator; the backward pass computes the
+scores again from it.
+
+Reference: https://arxiv.org/abs/2205.14135 (FlashAttention), whose recomputation this follows on any array library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from framework import dtypes
+from framework.devices import array_module
+from framework.kernels.generic.softmax import sum_along
+
+NAME = "generic"
+
+BLOCK = 1 << 18  # scores in a block: 1 MiB of float32
+
+
+def declines(q: Any, k: Any, v: Any, **params: Any) -> None:
+    """It serves every call."""
+
+
+def forward(q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float) -> Any:
+    """``softmax(q @ k.T * scale + bias) @ v``, and what ``backward`` needs of it.
+
+    Args:
+        q, k, v: (..., L, E), (..., S, E) and (..., S, D) with the same leading dims.
+        bias: (..., L, S), expanded to the same leading dims: bool (True takes part) or a number to add; or None.
+        causal: whether query i sees only the keys up to i.
+        scale: multiplies the scores.
+        keep: bool like bias, the probabilities that dropout leaves; or None.
+        keep_scale: multiplies what dropout leaves.
+
+    Returns:
+        The output (..., L, D), and the logarithm of each row's denominator (..., L, 1), +inf where no key takes part.
+    """
+    xp = array_module(q)
+    out = xp.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
+    wide = np.float32 if q.dtype in dtypes.HALF else q.dtype
+    norm = xp.empty((*q.shape[:-1], 1), wide)
+    for heads, rows, columns in _blocks(q, k, v, bias, keep, causal):
+        s = _scores(xp, q, k, bias, causal, scale, heads, rows, columns)
+        top = s.max(axis=-1, keepdims=True) if s.shape[-1] else xp.zeros((*s.shape[:-1], 1), wide)
+        top = xp.where(xp.isfinite(top), top, 0)
+        s -= top
+        xp.exp(s, out=s)
+        total = sum_along(s, -1)
+        none = total == 0
+        norm[(*heads, rows)] = xp.where(none, np.inf, top + xp.log(total))
+        if keep is not None:
+            s *= keep[(*heads, rows, columns)]
+            total = total / keep_scale
+        y = s @ _wide(v[(*heads, columns)], wide)
+        y /= xp.where(none, 1, total).astype(wide)
+        out[(*heads, rows)] = y
+    return out, norm
+
+
+def backward(
+    g: Any, q: Any, k: Any, v: Any, out: Any, norm: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float, bias_gradient: bool
+) -> tuple[Any, Any, Any, Any]:  # fmt: skip
+    """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
+    xp = array_module(q)
+    wide = norm.dtype
+    dq = xp.empty_like(q, dtype=wide)
+    dk, dv = xp.zeros_like(k, dtype=wide), xp.zeros_like(v, dtype=wide)
+    db = xp.zeros((*q.shape[:-1], k.shape[-2]), wide) if bias_gradient else None
+    for heads, rows, columns in _blocks(q, k, v, bias, keep, causal):
+        p = _scores(xp, q, k, bias, causal, scale, heads, rows, columns)
+        p -= norm[(*heads, rows)]
+        xp.exp(p, out=p)
+        dy = _wide(g[(*heads, rows)], wide)
+        vb, kb = _wide(v[(*heads, columns)], wide), _wide(k[(*heads, columns)], wide)
+        ds = dy @ vb.swapaxes(-1, -2)
+        dropped = p
+        if keep is not None:
+            left = keep[(*heads, rows, columns)] * wide.type(keep_scale)
+            ds *= left
+            dropped = p * left
+        if out.dtype == wide:
+            ds -= sum_along(dy * out[(*heads, rows)], -1)
+        else:  # a rounded output would cancel badly here
+            ds -= sum_along(ds * p, -1)
+        ds *= p
+        if db is not None:
+            db[(*heads, rows, columns)] = ds
+        dq[(*heads, rows)] = (ds @ kb) * scale
+        dk[(*heads, columns)] += ds.swapaxes(-1, -2) @ (_wide(q[(*heads, rows)], wide) * wide.type(scale))
+        dv[(*heads, columns)] += dropped.swapaxes(-1, -2) @ dy
+    return dq, dk, dv, db
+
+
+def _wide(x: Any, kind: Any) -> Any:
+    return x if x.dtype == kind else x.astype(kind)
+
+
+def _blocks(q: Any, k: Any, v: Any, bias: Any, keep: Any, causal: bool) -> Iterator[tuple[tuple[Any, ...], slice, slice]]:
+    """Indices (leading, query rows, key columns) of the blocks: some heads whole, or some rows of one head."""
+    lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
+    size = max(queries * keys, 1)
+    heads = max(BLOCK // size, 1)
+    rows = max(queries if size <= BLOCK else BLOCK // keys, 1)
+    for outer in np.ndindex(lead[:-1]):
+        for h in range(0, lead[-1], heads):
+            for start in range(0, queries, rows):
+                stop = min(start + rows, queries)
+                seen = min(stop, keys) if causal else keys
+                yield (*outer, slice(h, min(h + heads, lead[-1]))), slice(start, stop), slice(0, seen)
+
+
+def _scores(
+    xp: Any, q: Any, k: Any, bias: Any, causal: bool, scale: float, heads: tuple[Any, ...], rows: slice, columns: slice
+) -> Any:
+    wide = np.dtype(np.float32) if q.dtype in dtypes.HALF else q.dtype
+    s = (_wide(q[(*heads, rows)], wide) * wide.type(scale)) @ _wide(k[(*heads, columns)], wide).swapaxes(-1, -2)
+    if bias is not None:
+        part = bias[(*heads, rows, columns)]
+        if part.dtype.kind == "b":
+            xp.copyto(s, -np.inf, where=~part)
+        else:
+            s += _wide(part, wide)
+    if causal:
+        hidden = xp.arange(columns.start, columns.stop) > xp.arange(rows.start, rows.stop)[:, None]
+        xp.copyto(s, -np.inf, where=hidden)
+    return s

@@ -1,0 +1,93 @@
+"""Adding values at repeated places, through the array library's own ``add.at``.
+
+NumPy's ``add.at`` is fast along one axis of scalars and five times slower over rows, so rows are either spelt out as
+scalars (narrow ones) or added in rounds: all first occurrences of every row at once, then all second ones, and so on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from framework import dtypes
+from framework.devices import array_module
+
+NAME = "generic"
+
+NARROW = 32  # values a row, below which one scalar at a time is the faster way
+FEW = 8  # repeated rows, below which each is summed by itself
+
+
+def declines(*arrays: Any, **params: Any) -> None:
+    """It serves every call."""
+
+
+def add_at(out: Any, positions: Any, values: Any) -> None:
+    """``out[p] += v`` for each position and value, in place; repeated positions add up. All three are 1-d."""
+    xp = array_module(out)
+    if out.dtype in dtypes.HALF:
+        total = out.astype(np.float32)
+        xp.add.at(total, positions, values.astype(np.float32))
+        out[...] = total.astype(out.dtype)
+    else:
+        xp.add.at(out, positions, values)
+
+
+COMBINE = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
+
+
+def reduce_at(out: Any, positions: Any, values: Any, reduce: str) -> None:
+    """``out[p] = f(out[p], v)`` for each position and value, all 1-d, in place; ``reduce`` names ``f``."""
+    xp = array_module(out)
+    getattr(xp, COMBINE[reduce]).at(out, positions, values)
+
+
+def add_rows(out: Any, indices: Any, rows: Any) -> None:
+    """``out[i] += row`` for each index and row, in place; repeated indices add up.
+
+    Shape:
+        out (V, ...), C-contiguous; indices (N,); rows (N, ...).
+    """
+    if not rows.size:
+        return
+    width = rows.size // rows.shape[0]
+    flat = out.reshape(out.shape[0], width)
+    rows = rows.reshape(rows.shape[0], width)
+    if width < NARROW or array_module(out) is not np:
+        xp = array_module(out)
+        positions = (indices[:, None] * width + xp.arange(width)).reshape(-1)
+        add_at(flat.reshape(-1), positions, rows.reshape(-1))
+    elif out.dtype in dtypes.HALF:
+        total = flat.astype(np.float32)
+        _add_in_rounds(total, indices, rows.astype(np.float32))
+        flat[...] = total.astype(out.dtype)
+    else:
+        _add_in_rounds(flat, indices, rows)
+
+
+def _add_in_rounds(out: Any, indices: Any, rows: Any) -> None:
+    order = np.argsort(indices, kind="stable")
+    ordered = indices[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    counts = np.diff(starts, append=len(ordered))
+    targets = ordered[starts]
+    done = 0
+    while len(targets) >= FEW:
+        out[targets] += rows[order[starts + done]]
+        done += 1
+        left = counts > done
+        starts, counts, targets = starts[left], counts[left], targets[left]
+    for target, start, count in zip(targets.tolist(), starts.tolist(), counts.tolist(), strict=True):
+        out[target] += rows[order[start + done : start + count]].sum(0)
+
+
+def embedding_gradient(g: Any, indices: Any, rows: int) -> Any:
+    """The gradient of a table of ``rows`` rows from that of the rows taken out of it.
+
+    Shape:
+        g (N, D), indices (N,) -> (rows, D), accumulated in at least float32.
+    """
+    out = array_module(g).zeros((rows, *g.shape[1:]), g.dtype)
+    add_rows(out, indices, g)
+    return out

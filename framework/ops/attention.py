@@ -1,0 +1,173 @@
+"""Scaled dot-product attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from framework import devices
+from framework.autograd.composition import gradients_of
+from framework.autograd.op import Op, apply
+from framework.devices import array_module
+from framework.errors import ArgumentError, DtypeError, ShapeError
+from framework.kernels import choose
+from framework.ops.dims import broadcast_shapes
+from framework.ops.matmul import matmul
+from framework.ops.random import source
+from framework.ops.selection import where
+from framework.ops.softmax import softmax
+from framework.tensor import Tensor
+
+
+class Attention(Op):
+    """``dropout(softmax(q @ k.T * scale + mask)) @ v`` over leading dims that broadcast."""
+
+    name = "ScaledDotProductAttention"
+    broadcasts = True
+
+    def forward(
+        self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, dropout: float, lead: tuple[int, ...]
+    ) -> Any:
+        rows, columns = q.shape[-2], k.shape[-2]
+        self.causal, self.scale, self.lead = causal, scale, lead
+        self.keep, self.keep_scale = None, 1.0
+        if dropout:
+            generator = source(None, devices.of(q))
+            self.keep = choose("dropout", q).keep_mask((*lead, rows, columns), dropout, generator)
+            self.keep_scale = 1 / (1 - dropout) if dropout < 1 else 0.0
+        self.kernel = choose("attention", q, k, v)
+        out, self.norm = self.kernel.forward(
+            *self._expanded(q, k, v), self._bias(mask, rows, columns), causal, scale, self.keep, self.keep_scale
+        )
+        self.save(q, k, v, mask, out)
+        return out
+
+    def backward(self, g: Any) -> Any:
+        q, k, v, mask, out = self.saved
+        if isinstance(g, Tensor):
+            return gradients_of(self._composition, (q, k, v, mask), g)
+        bias = self._bias(mask, q.shape[-2], k.shape[-2])
+        dq, dk, dv, db = self.kernel.backward(
+            g, *self._expanded(q, k, v), out, self.norm, bias, self.causal, self.scale, self.keep, self.keep_scale, bool(self.needs[3])
+        )  # fmt: skip
+        return dq, dk, dv, db
+
+    def _expanded(self, *arrays: Any) -> Any:
+        xp = array_module(arrays[0])
+        return [x if x.shape[:-2] == self.lead else xp.broadcast_to(x, (*self.lead, *x.shape[-2:])) for x in arrays]
+
+    def _bias(self, mask: Any, rows: int, columns: int) -> Any:
+        return None if mask is None else array_module(mask).broadcast_to(mask, (*self.lead, rows, columns))
+
+    def _composition(self, q: Any, k: Any, v: Any, mask: Any) -> Any:
+        """The same attention in plain ops. A finite number stands for -inf, whose gradient would be nan."""
+        scores = matmul(q * self.scale, k.swapaxes(-1, -2))
+        array = scores.array
+        never = -1e4 if array.dtype.itemsize < 4 else -1e30
+        xp = array_module(array)
+        seen = xp.ones(array.shape[-2:], bool)
+        if mask is not None:
+            plain = mask.array if isinstance(mask, Tensor) else mask
+            if plain.dtype.kind == "b":
+                seen = seen & plain
+            else:
+                seen = seen & (plain != -np.inf)
+                scores = scores + where(plain != -np.inf, mask, 0.0)
+        if self.causal:
+            seen = seen & (xp.arange(array.shape[-1]) <= xp.arange(array.shape[-2])[:, None])
+        weights = softmax(where(seen, scores, never), -1)
+        weights = weights * seen.any(axis=-1, keepdims=True).astype(array.dtype)
+        if self.keep is not None:
+            weights = weights * (self.keep * array.dtype.type(self.keep_scale))
+        return matmul(weights, v)
+
+
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False
+) -> Any:  # fmt: skip
+    """Each query's average of the values, weighted by ``softmax(query @ key.T * scale + mask)``.
+
+    Args:
+        query: (..., L, E).
+        key: (..., S, E).
+        value: (..., S, D).
+        attn_mask: broadcasts to (..., L, S): bool, True where a query may look, or numbers added to the scores. A query
+            that may look nowhere gets 0.
+        dropout_p: the share of the weights to drop. It applies whenever it is above 0: pass 0 when evaluating.
+        is_causal: let query i look at the keys 0 to i only. Not together with ``attn_mask``.
+        scale: ``1 / sqrt(E)`` unless given.
+        enable_gqa: let groups of query heads (the third dim from the end) share a key and value head.
+
+    Scores and sums of 16-bit inputs are computed in float32.
+
+    Example:
+        >>> y = scaled_dot_product_attention(q, k, v, is_causal=True)  # q, k, v: (batch, heads, length, head_dim)
+
+    Reference: https://arxiv.org/abs/1706.03762
+    """
+    name = "scaled_dot_product_attention"
+    given = {"query": query, "key": key, "value": value}
+    shapes = ", ".join(f"{k} {tuple(t.shape)}" for k, t in given.items())
+    if any(t.ndim < 2 for t in given.values()):
+        raise ShapeError(f"{name}: all inputs must be at least 2 dimensional, (..., length, features); got {shapes}")
+    if not query.dtype == key.dtype == value.dtype:
+        raise DtypeError(
+            f"{name}: expected query, key and value of one dtype, got {query.dtype}, {key.dtype} and {value.dtype}"
+        )
+    if not query.dtype.is_floating_point:
+        raise DtypeError(f"{name}: not implemented for {query.dtype} tensors; convert with .float()")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise ShapeError(
+            f"{name}: expected query (..., L, E), key (..., S, E) and value (..., S, D), got {shapes}; the last dims of query "
+            "and key, and the lengths of key and value must agree"
+        )
+    if not 0 <= dropout_p <= 1:
+        raise ArgumentError(f"{name}: dropout_p must be between 0 and 1, got {dropout_p}")
+    if attn_mask is not None:
+        if is_causal:
+            raise ArgumentError(f"{name}: attn_mask and is_causal can't be set together; add the causal part to attn_mask")
+        if attn_mask.array.dtype.kind != "b" and not attn_mask.dtype.is_floating_point:
+            raise DtypeError(f"{name}: expected attn_mask to be bool or floating-point, got {attn_mask.dtype}")
+        if attn_mask.array.dtype.kind != "b" and attn_mask.dtype != query.dtype and attn_mask.dtype.name != "float32":
+            raise DtypeError(f"{name}: expected attn_mask of query's dtype {query.dtype}, got {attn_mask.dtype}")
+    groups = 0
+    if enable_gqa:
+        query, key, value, attn_mask, groups = _grouped(name, query, key, value, attn_mask, shapes)
+    single = query.ndim == key.ndim == value.ndim == 2
+    if single:
+        query = query.unsqueeze(0)
+    rows, columns = query.shape[-2], key.shape[-2]
+    try:
+        lead = broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        if attn_mask is not None:
+            wanted = (*lead, rows, columns)
+            if broadcast_shapes(attn_mask.shape, wanted) != wanted:
+                raise ShapeError("too large")
+    except ShapeError:
+        mask = "" if attn_mask is None else f", attn_mask {tuple(attn_mask.shape)}"
+        raise ShapeError(f"{name}: the leading dims must broadcast, and attn_mask to (..., L, S); got {shapes}{mask}") from None
+    factor = scale if scale is not None else 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+    y = apply(
+        Attention, query, key, value, attn_mask, causal=is_causal, scale=float(factor), dropout=float(dropout_p), lead=lead
+    )
+    if groups:
+        return y.reshape(*y.shape[:-4], y.shape[-4] * y.shape[-3], *y.shape[-2:])
+    return y.squeeze(0) if single else y
+
+
+def _grouped(name: str, query: Any, key: Any, value: Any, mask: Any, shapes: str) -> Any:
+    """Query heads in groups, (..., key heads, group, L, E), beside keys and values with a group dim of 1."""
+    if min(query.ndim, key.ndim, value.ndim) < 3 or key.shape[-3] != value.shape[-3] or query.shape[-3] % key.shape[-3]:
+        raise ShapeError(
+            f"{name}: enable_gqa expects (..., heads, length, features) with as many value heads as key heads, and a "
+            f"multiple of them as query heads; got {shapes}"
+        )
+    heads = key.shape[-3]
+    group = query.shape[-3] // heads
+    query = query.reshape(*query.shape[:-3], heads, group, *query.shape[-2:])
+    if mask is not None and mask.ndim >= 3:
+        whole = mask.shape[-3] != 1
+        mask = mask.reshape(*mask.shape[:-3], *((heads, group) if whole else (1, 1)), *mask.shape[-2:])
+    return query, key.unsqueeze(-3), value.unsqueeze(-3), mask, group

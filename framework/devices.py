@@ -127,5 +127,29 @@ def move(array: Any, where: device) -> Any:
     if where.type == "cpu":
         return array.get()
     cupy = module_of(where)
-    with cupy.cuda.Device(where.index or 0):
+    with cupy.cuda.Device(where.index):  # None is the one in use
         return cupy.asarray(array)
+
+
+def pinned(array: Any) -> Any:
+    """A copy of a NumPy array in page-locked memory, in the same order.
+
+    Raises:
+        DeviceError: CuPy or the GPU is missing.
+    """
+    module_of(device("cuda"))
+    from cupyx import empty_like_pinned
+
+    copy = empty_like_pinned(array)
+    copy[...] = array
+    return copy
+
+
+def is_pinned(array: Any) -> bool:
+    """Whether a NumPy array lies in memory that CuPy page-locked."""
+    cupy = sys.modules.get("cupy")
+    while cupy is not None and array is not None:
+        if isinstance(array, cupy.cuda.pinned_memory.PinnedMemoryPointer):
+            return True
+        array = array.obj if isinstance(array, memoryview) else getattr(array, "base", None)
+    return False

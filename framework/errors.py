@@ -38,8 +38,8 @@ class GraphError(RuntimeError):
     """A misuse of the autograd graph: freed buffers, a value overwritten in place, no gradient to ask for."""
 
 
-class DeviceError(RuntimeError):
-    """A device that is absent, or operands on two devices."""
+class DeviceError(RuntimeError, AssertionError):
+    """A device that is absent, which PyTorch reports by an AssertionError, or operands on two devices."""
 
 
 class StateError(RuntimeError):

@@ -61,6 +61,7 @@ from framework.ops import (
     storage,
     trigonometric,
 )
+from framework.ops.dims import also_named
 from framework.tensor import Tensor
 
 METHODS: dict[str, Callable[..., Any]] = {}
@@ -285,12 +286,13 @@ def backward(
     self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
 ) -> None:
     """Accumulate the gradient of this tensor (times ``gradient``; 1 for a scalar) into ``.grad`` of the leaves."""
-    engine.backward(self, gradient, retain_graph, create_graph, inputs)
+    engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Store ``src``, broadcast and converted, in this tensor. Gradients flow to ``src``."""
-    return indexing.overwrite(self, src, "copy_")
+@also_named(src="other")
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Store ``other``, broadcast and converted, in this tensor. Gradients flow to ``other``."""
+    return indexing.overwrite(self, other, "copy_")
 
 
 def attach() -> None:

@@ -2,4 +2,4 @@
 
 from hub.download import DownloadError, download, verify
 from hub.fitting import Fit, freeze, head_of, load_pretrained, read_state_dict
-from hub.registry import create, list_models, register_model
+from hub.registry import create, list_models, refuse_weights, register_model

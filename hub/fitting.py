@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from framework import nn
 from framework.errors import ArgumentError
@@ -45,28 +44,38 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         ArgumentError: it holds something else than weights.
     """
     found = load(path)
-    if isinstance(found, Mapping) and "parts" in found:
-        found = found["parts"].get("model", {})
+    if isinstance(found, Mapping) and isinstance(found.get("parts"), Mapping):
+        found = found["parts"].get("model")
     if not isinstance(found, Mapping) or not found or not all(isinstance(t, Tensor) for t in found.values()):
         raise ArgumentError(f"{os.fspath(path)}: holds no weights; give a state dict of named tensors")
     return dict(found)
 
 
 def load_pretrained(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Fit:
-    """Load weights into a model; a head of another shape is left as it was initialised. All else is strict.
+    """Load weights into a model; a head for another number of classes stays as it was initialised. All else is strict.
+
+    Args:
+        model: its last linear or convolutional layer is the head.
+        state_dict: named tensors, as ``read_state_dict`` gives them.
 
     Raises:
-        RuntimeError: keys outside the head are missing, unexpected or mis-shaped; the message lists them all.
+        RuntimeError: keys are missing, unexpected or, outside the head, mis-shaped; the message lists them all.
+
+    Example:
+        >>> model = hub.create("resnet18", num_classes=2)
+        >>> print(hub.load_pretrained(model, hub.read_state_dict("resnet18.safetensors")))
+        120 tensors loaded; the head starts afresh: fc.weight, fc.bias
     """
-    head = head_of(model)
+    prefix = f"{head_of(model)}."
     own = model.state_dict()
+    # another number of classes is another first length, and nothing more
     swapped = [
         key
         for key, value in state_dict.items()
-        if key.startswith(f"{head}.") and key in own and own[key].shape != value.shape
-    ]
-    merged = {**state_dict, **{key: own[key] for key in swapped}}
-    model.load_state_dict(merged)
+        if key.startswith(prefix) and key in own and value.ndim and own[key].shape != value.shape
+        and own[key].shape[1:] == value.shape[1:]
+    ]  # fmt: skip
+    model.load_state_dict({**state_dict, **{key: own[key] for key in swapped}})
     return Fit([key for key in state_dict if key not in swapped], swapped)
 
 
@@ -77,26 +86,26 @@ def freeze(model: nn.Module, prefixes: list[str]) -> list[nn.Module]:
         prefixes: dotted names of the parts; ``["backbone"]`` stands for all but the head.
 
     Returns:
-        The frozen modules, which have to be kept in evaluation mode while the rest trains.
+        The frozen modules. They were put in evaluation mode, which ``model.train()`` undoes: put them back after it.
 
     Raises:
         ArgumentError: a name is no part of the model.
     """
-    modules = dict(model.named_modules())
+    modules = {name: module for name, module in model.named_modules() if name}
     if prefixes == ["backbone"] and "backbone" not in modules:
         head = head_of(model)
-        chosen = [m for name, m in modules.items() if name and not _overlaps(name, head)]
+        frozen = [parameter for name, parameter in model.named_parameters() if not name.startswith(f"{head}.")]
+        chosen = [m for name, m in modules.items() if not f"{head}.".startswith(f"{name}.")]
     else:
         unknown = [p for p in prefixes if p not in modules]
-        if unknown:
+        if unknown or not prefixes:
             parts = ", ".join(name for name, _ in model.named_children())
-            raise ArgumentError(f"freeze: {', '.join(unknown)} is no part of the model; its parts: {parts}")
+            names = ", ".join(map(repr, unknown)) or "nothing"
+            raise ArgumentError(f"freeze: {names} is no part of the model; its parts: {parts}")
         chosen = [modules[p] for p in prefixes]
+        frozen = [parameter for module in chosen for parameter in module.parameters()]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
     for module in chosen:
-        module.requires_grad_(False)
         module.eval()
     return chosen
-
-
-def _overlaps(name: str, head: str) -> bool:
-    return name == head or head.startswith(f"{name}.") or name.startswith(f"{head}.")

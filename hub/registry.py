@@ -14,7 +14,7 @@ _builders: dict[str, Callable[..., Any]] = {}
 
 
 def register_model(builder: Builder) -> Builder:
-    """Decorate a builder ``name(num_classes=..., **config) -> Module`` to make it known under its name.
+    """Decorate a builder ``name(*, weights=None, progress=True, **config) -> Module`` to make it known by its name.
 
     Raises:
         ArgumentError: another builder has the name.
@@ -24,6 +24,19 @@ def register_model(builder: Builder) -> Builder:
         raise ArgumentError(f"register_model: an entry is already registered under the name {name!r}")
     _builders[name] = builder
     return builder
+
+
+def refuse_weights(name: str, weights: Any) -> None:
+    """For builders: they take ``weights``, as torchvision's do, but weights come from files.
+
+    Raises:
+        ArgumentError: ``weights`` is not None.
+    """
+    if weights is not None:
+        raise ArgumentError(
+            f"{name}: weights must be None, got {weights!r}; weights files are loaded with "
+            "hub.load_pretrained(model, hub.read_state_dict(path))"
+        )
 
 
 def list_models() -> list[str]:
@@ -40,12 +53,18 @@ def create(name: str, **config: Any) -> Any:
 
     Raises:
         ArgumentError: no model has the name, or its builder does not take an argument.
+
+    Example:
+        >>> hub.create("resnet18", num_classes=10)
     """
     builder = _builders.get(name)
     if builder is None:
-        raise ArgumentError(f"unknown model {name!r}{nearest(name, _builders) or '; known: ' + ', '.join(list_models())}")
+        hint = nearest(name, _builders) or f"; known: {', '.join(list_models())}"
+        raise ArgumentError(f"unknown model {name!r}{hint}")
     try:
         inspect.signature(builder).bind(**config)
+        return builder(**config)
     except TypeError as error:
-        raise ArgumentError(f"model {name!r}: {error}") from None
-    return builder(**config)
+        if "argument" not in str(error):
+            raise
+        raise ArgumentError(f"model {name!r}: {error}") from error

@@ -17,6 +17,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Accumulate into ``.grad`` of the leaves the gradient of ``sum(t * g)`` over ``tensors`` and ``grad_tensors``.
@@ -26,8 +27,13 @@ def backward(
         grad_tensors: the gradient of each of ``tensors``, of its shape; None stands for 1 and needs one element.
         retain_graph: keep what the ops saved, so that a second pass is possible; ``create_graph`` unless given.
         create_graph: record the gradients themselves, for gradients of gradients.
+        grad_variables: ``grad_tensors`` under its older name.
         inputs: accumulate into these tensors only.
     """
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise GraphError("backward: grad_tensors and grad_variables are two names of one argument; pass grad_tensors")
+        grad_tensors = grad_variables
     roots = _roots(tensors, grad_tensors, create_graph, "backward")
     wanted = None
     if inputs is not None:
@@ -47,11 +53,15 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of ``outputs`` with respect to ``inputs``, as new tensors; ``.grad`` stays as it is.
+
+    Args:
+        only_inputs: accepted; gradients are for ``inputs`` alone.
 
     Raises:
         GraphError: an input took no part in the outputs, and neither ``allow_unused`` nor ``materialize_grads`` is on.
@@ -65,7 +75,7 @@ def grad(
         outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
         batched = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
         rows = [
-            grad(outputs, inputs, [g[i] for g in batched], True, create_graph, allow_unused, False, materialize_grads)
+            grad(outputs, inputs, [g[i] for g in batched], True, create_graph, True, allow_unused, False, materialize_grads)
             for i in range(len(batched[0]))
         ]
         return tuple(None if column[0] is None else _stack(column) for column in zip(*rows, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from framework.autograd.mode import enable_grad, is_grad_enabled, no_grad
-from framework.autograd.op import Op, edge_of, record
+from framework.autograd.op import FREED, Op, edge_of, record
 from framework.autograd.views import bump, check_writable, rebase
 from framework.devices import array_module
 from framework.errors import GraphError
@@ -118,7 +118,7 @@ class UserNode(Op):
     def release(self) -> None:
         """Free the saved tensors; a function that saved none can be differentiated again."""
         if self.context._saved:
-            self.freed = True
+            self.saved = FREED
             self.context._saved = ()
 
     def __repr__(self) -> str:

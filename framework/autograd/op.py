@@ -31,9 +31,10 @@ from framework.errors import GraphError
 from framework.tensor import Tensor, wrap
 
 sequence = itertools.count(1)  # numbers recorded calls, so that a node is younger than all it came from
-_new = object.__new__
-_saved_hooks: ContextVar[tuple[Any, Any]] = ContextVar("framework.saved_hooks", default=(None, None))
-_scalar = np.generic
+new = object.__new__
+_saved_hooks: ContextVar[tuple[Any, Any] | None] = ContextVar("framework.saved_hooks", default=None)
+_anomaly = anomaly._mode.get
+Scalar = np.generic  # what NumPy gives for a 0-d result
 _asarray = np.asarray
 
 Edge = tuple[Any, int, tuple[int, ...], Any]  # (node or leaf tensor, output number, shape, dtype of that input)
@@ -41,6 +42,7 @@ Edge = tuple[Any, int, tuple[int, ...], Any]  # (node or leaf tensor, output num
 Tag = tuple[int, list[Any], int]  # a saved value's source, its version counter, and the version it was saved at
 
 OUTPUT = -1  # the source of a saved value: OUTPUT - k is output k; 0 and above are inputs
+FREED: tuple[Any, ...] = (None,)  # the ``saved`` of a node whose gradient was taken
 _CONSTANT: list[Any] = [0, ""]  # the version counter of what no op writes to
 
 
@@ -54,25 +56,26 @@ class Op:
         edges: where each input came from, None for an input that needs no gradient.
     """
 
-    __slots__ = (
-        "__dict__", "__weakref__", "edges", "freed", "hooks", "needs", "outputs", "saved", "sequence", "tags", "trace", "unpack",
-    )  # fmt: skip
+    __slots__ = ("__dict__", "__weakref__", "edges", "needs", "saved", "sequence", "tags")
 
     broadcasts: ClassVar[bool] = False
+    bare: ClassVar[bool] = False  # a call keeps nothing but what it saves: no attributes to free
+    saves_pair: ClassVar[bool] = False  # it has two inputs and saves just these, each in its place or None
     gives_fresh: ClassVar[bool] = True  # the rule's results are nobody else's, so a leaf may keep them without a copy
     name: ClassVar[str] = "op"
     non_differentiable: tuple[int, ...] = ()  # outputs without a gradient; integer and bool ones never have one
 
     edges: list[Edge | None]
-    freed: bool
-    hooks: dict[Any, tuple[int, Any]] | None  # by handle: (output number, hook); retain_grad's have a string key
     needs: list[Edge | None]
-    outputs: int
     saved: tuple[Any, ...]
     sequence: int
     tags: list[Tag | None]
-    trace: Any
-    unpack: Any
+
+    # What few nodes have stands on the class, so that recording a call sets no more than it must.
+    hooks: dict[Any, tuple[int, Any]] | None = None  # by handle: (output number, hook); retain_grad's have a string key
+    outputs: int = 1
+    trace: Any = None
+    unpack: Any = None
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name", cls.__name__)
@@ -95,14 +98,20 @@ class Op:
 
     def release(self) -> None:
         """Free what the call kept; asking its gradient again is then an error. Shapes and the like may stay."""
-        if self.saved:
-            self.freed = True
-            self.saved = ()
-            self.unpack = None
-        attributes = self.__dict__
-        if attributes and (self.freed or any([hasattr(value, "dtype") for value in attributes.values()])):
-            self.freed = True
-            attributes.clear()
+        if self.bare:
+            if self.saved:
+                self.saved = FREED
+        elif self.saved or any(hasattr(value, "dtype") for value in self.__dict__.values()):
+            outputs = self.outputs
+            self.saved = FREED
+            self.__dict__.clear()
+            if outputs != 1:
+                self.outputs = outputs
+
+    @property
+    def freed(self) -> bool:
+        """Whether a backward pass has freed what the call kept."""
+        return self.saved is FREED
 
     # The names a user of PyTorch looks for
 
@@ -120,7 +129,7 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
 
     Inputs that are not tensors (arrays, Python numbers, None) are constants.
     """
-    node = _new(op)
+    node = new(op)
     node.saved = ()
     arrays = []
     edges: list[Edge | None] = []
@@ -149,14 +158,14 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
     if not tensors:
         return out
     if type(out) is tuple:
-        outputs = tuple([wrap(_asarray(a) if isinstance(a, _scalar) else a) for a in out])
+        outputs = tuple([wrap(_asarray(a) if isinstance(a, Scalar) else a) for a in out])
         if recording:
             record(node, inputs, arrays, outputs, out)
         return outputs
-    tensor = _new(Tensor)
-    tensor.array = _asarray(out) if isinstance(out, _scalar) else out  # NumPy gives scalars for 0-d results
+    tensor = new(Tensor)
+    tensor.array = _asarray(out) if isinstance(out, Scalar) else out  # NumPy gives scalars for 0-d results
     if recording:
-        record(node, inputs, arrays, (tensor,), (out,))
+        record(node, inputs, arrays, tensor, out)
     return tensor
 
 
@@ -166,46 +175,60 @@ def edge_of(tensor: Tensor) -> Edge:
     return (tensor if source is None else source, tensor._output_nr, tensor.array.shape, tensor.array.dtype)
 
 
-def record(node: Op, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...], results: tuple[Any, ...]) -> None:
-    """Join a call to the graph: number it, tag what it saved with its source and version, give the outputs their history.
+def record(node: Op, inputs: Any, arrays: Any, out: Any, results: Any = None) -> None:
+    """Join a call to the graph: number it, tag what it saved with source and version, give the outputs their history.
 
-    ``node.needs`` holds the edges already: an edge where a gradient is wanted, None elsewhere.
+    ``node.needs`` holds the edges already: an edge where a gradient is wanted, None elsewhere. ``out`` is a tensor, or a
+    tuple of them beside the arrays that ``forward`` gave.
     """
     node.edges = node.needs
     node.sequence = next(sequence)
-    node.outputs = len(outputs)
-    node.freed = False
-    node.hooks = node.unpack = None
-    node.trace = anomaly.stack() if anomaly.enabled() else None
+    if _anomaly()[0]:
+        node.trace = anomaly.stack()
     if node.saved:
-        node.tags = [None if v is None else _tag(node, v, inputs, arrays, outputs, results) for v in node.saved]
-        pack, node.unpack = _saved_hooks.get()
-        if pack is not None:
-            node.saved = tuple(None if v is None else pack(wrap(v)) for v in node.saved)
-    fixed = node.non_differentiable
-    for number, tensor in enumerate(outputs):
-        if number not in fixed and tensor.array.dtype.kind not in "iub":
+        if node.saves_pair:
+            first, second = node.saved
+            node.tags = [
+                None if first is None else _input_tag(0, inputs[0]),
+                None if second is None else _input_tag(1, inputs[1]),
+            ]
+        else:
+            node.tags = [None if v is None else _tag(node, v, inputs, arrays, out, results) for v in node.saved]
+        hooks = _saved_hooks.get()
+        if hooks is not None:
+            node.unpack = hooks[1]
+            node.saved = tuple(None if v is None else hooks[0](wrap(v)) for v in node.saved)
+    if isinstance(out, Tensor):
+        if out.array.dtype.kind not in "iub" and not node.non_differentiable:
+            out._requires_grad = True
+            out._node = node
+        return
+    node.outputs = len(out)
+    for number, tensor in enumerate(out):
+        if number not in node.non_differentiable and tensor.array.dtype.kind not in "iub":
             tensor._requires_grad = True
             tensor._node = node
-            if number:
-                tensor._output_nr = number
+            tensor._output_nr = number
 
 
-def _tag(
-    node: Op, value: Any, inputs: Any, arrays: list[Any], outputs: tuple[Tensor, ...], results: tuple[Any, ...]
-) -> Tag:
-    """Where a saved value came from, and the version it had."""
-    number = 0
-    for array in arrays:
+def _input_tag(place: int, source: Any) -> Tag:
+    if not isinstance(source, Tensor):
+        return place, _CONSTANT, 0
+    counter = source._counter
+    if counter is None:
+        counter = source._counter = [0, ""]
+    return place, counter, counter[0]
+
+
+def _tag(node: Op, value: Any, inputs: Any, arrays: Any, out: Any, results: Any) -> Tag:
+    """Where a saved value came from, found by identity, and the version it had."""
+    for place, array in enumerate(arrays):
         if value is array:
-            if not isinstance(inputs[number], Tensor):
-                return number, _CONSTANT, 0
-            counter = inputs[number]._shared_counter()
-            return number, counter, counter[0]
-        number += 1
-    for number, result in enumerate(results):
+            return _input_tag(place, inputs[place])
+    single = isinstance(out, Tensor)
+    for number, result in enumerate((results,) if single else results):
         if value is result:
-            counter = outputs[number]._shared_counter()
+            counter = (out if single else out[number])._shared_counter()
             return OUTPUT - number, counter, counter[0]
     raise GraphError(f"{node.name}: save() takes inputs and outputs of the op; keep anything else as an attribute")
 

@@ -12,13 +12,6 @@ from framework.errors import GraphError, ShapeError
 from framework.tensor import Tensor, wrap
 
 
-def check_versions(node: Op) -> None:
-    """Refuse a rule whose saved values an in-place op has overwritten."""
-    for tag in node.tags:
-        if tag is not None and tag[1][0] != tag[2]:
-            _raise_overwritten(node, tag)
-
-
 def call(node: Op, gradients: list[Any], create_graph: bool) -> Any:
     """Run a node's rule, on arrays or (``create_graph``) on Tensors."""
     recorded = node
@@ -42,7 +35,8 @@ def call(node: Op, gradients: list[Any], create_graph: bool) -> Any:
     return results
 
 
-def _raise_overwritten(node: Op, tag: Tag) -> None:
+def raise_overwritten(node: Op, tag: Tag) -> None:
+    """Refuse a rule that would read a value which an in-place op has overwritten since it was saved."""
     (now, writer), saved = tag[1], tag[2]
     error = GraphError(
         f"{node.name}: one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -57,8 +51,7 @@ def _raise_overwritten(node: Op, tag: Tag) -> None:
 def _clone(node: Op) -> Op:
     clone = object.__new__(type(node))
     clone.__dict__.update(node.__dict__)
-    for slot in ("edges", "freed", "hooks", "needs", "outputs", "saved", "sequence", "trace", "unpack"):
-        setattr(clone, slot, getattr(node, slot))
+    clone.edges, clone.needs, clone.saved, clone.sequence = node.edges, node.needs, node.saved, node.sequence
     return clone
 
 
@@ -96,6 +89,8 @@ def fit(node: Op, g: Any, shape: tuple[int, ...]) -> Any:
 
 def cast(g: Any, dtype: Any) -> Any:
     """The gradient in its input's dtype; a real input takes the real part of a complex gradient."""
+    if (g.array if isinstance(g, Tensor) else g).dtype == dtype:
+        return g
     from framework.ops.casting import cast_gradient
 
     return cast_gradient(g, dtype)

@@ -226,7 +226,7 @@ def rebase(tensor: Tensor, result: Tensor) -> None:
     node.view = View(base, view.steps)
     node.view.base = None  # type: ignore[assignment]  # the node must not keep the base, whose history it is
     written = wrap(base.array)
-    record(node, (base, result), [base.array, result.array], (written,), (base.array,))
+    record(node, (base, result), [base.array, result.array], written, base.array)
     base._node, base._output_nr, base._requires_grad = written._node, 0, True
     base._rebased += 1
 
@@ -234,11 +234,12 @@ def rebase(tensor: Tensor, result: Tensor) -> None:
 def inplace(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     """The ``name_`` form of an op: compute, then store the result in the first argument."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(self, name)
+    def method(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(input, name)
         started = next(sequence)
-        return write(self, function(self, *args, **kwargs), name, started)
+        return write(input, function(input, *args, **kwargs), name, started)
 
     method.__name__ = method.__qualname__ = name
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # gives it a signature
     method.__doc__ = f"``{name[:-1]}`` in place: stores the result in this tensor and returns it."
     return method

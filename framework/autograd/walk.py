@@ -12,8 +12,8 @@ from typing import Any
 
 from framework.autograd import anomaly
 from framework.autograd.mode import _enabled
-from framework.autograd.op import Op
-from framework.autograd.rules import as_tensor, call, cast, check_versions, fit
+from framework.autograd.op import FREED, Op
+from framework.autograd.rules import as_tensor, call, cast, fit, raise_overwritten
 from framework.devices import array_module
 from framework.errors import GraphError
 from framework.tensor import Tensor, wrap
@@ -47,7 +47,7 @@ class Walk:
         self.create_graph = create_graph
         self.retain_graph = retain_graph
         self.wanted = wanted
-        self.useful: set[Op] | None = None
+        self.useful: set[Op] = set()
         self.found: dict[Key, Any] = {}
         self.heap: list[tuple[int, Op]] = []
         self.pending: dict[Op, list[Any]] = {}
@@ -86,11 +86,15 @@ class Walk:
     def drain(self) -> None:
         """Take node after node, newest first, until no gradient is pending."""
         heap, pending, sums, useful, wanted = self.heap, self.pending, self.sums, self.useful, self.wanted
-        create_graph, retain_graph, push = self.create_graph, self.retain_graph, self.push
+        create_graph, retain_graph = self.create_graph, self.retain_graph
         plain = not create_graph and not anomaly.enabled()
-        while heap:
-            node = heappop(heap)[1]
-            gradients = pending.pop(node)
+        following: Op | None = None  # the node that is next for certain: in a chain nothing else is pending
+        while heap or following is not None:
+            if following is None:
+                node = heappop(heap)[1]
+                gradients = pending.pop(node)
+            else:
+                node, gradients, following = following, next_gradients, None
             if sums:
                 for g in gradients:
                     sums.discard(id(g))
@@ -100,35 +104,43 @@ class Walk:
                 for number, g in enumerate(gradients):
                     if g is not None and (node, number) in wanted:
                         self.found[node, number] = g
-                if useful is not None and node not in useful:
+                if node not in useful:
                     continue
-            if node.freed:
+            saved = node.saved
+            if saved is FREED:
                 raise GraphError(
                     f"{node.name}: trying to backward through the graph a second time, but what it saved was freed by "
                     "the first pass; pass retain_graph=True to the first one"
                 )
-            if node.saved:
-                check_versions(node)
+            if saved:
+                for tag in node.tags:
+                    if tag is not None and tag[1][0] != tag[2]:
+                        raise_overwritten(node, tag)
             if plain and node.unpack is None:
                 results = node.backward(*gradients)
             else:
                 results = call(node, gradients, create_graph)
             if type(results) is not tuple:
                 results = (results,)
-            edges = node.edges
-            if len(results) != len(edges):
-                raise GraphError(f"{node.name}: the gradient rule gave {len(results)} gradients for {len(edges)} inputs")
-            for edge, g in zip(edges, results, strict=True):
+            if len(results) != len(node.edges):
+                raise GraphError(f"{node.name}: the rule gave {len(results)} gradients for {len(node.edges)} inputs")
+            for edge, g in zip(node.edges, results):  # noqa: B905: just compared
                 if edge is None or g is None:
                     continue
                 target, number, shape, dtype = edge
                 if g.shape != shape:
                     g = fit(node, g, shape)
-                if (g.array.dtype if create_graph else g.dtype) != dtype:
+                if (g.array.dtype if create_graph else g.dtype) is not dtype:
                     g = cast(g, dtype)
                 if isinstance(target, Op):
-                    if useful is None or target in useful or (wanted is not None and (target, number) in wanted):
-                        push(target, number, g)
+                    if wanted is None or target in useful or (target, number) in wanted:
+                        if following is not None:
+                            self.push(following, 0, next_gradients[0])
+                            following = None
+                        elif not heap and target.outputs == 1:
+                            following, next_gradients = target, [g]
+                            continue
+                        self.push(target, number, g)
                 elif plain and wanted is None and target._grad is None and _is_fresh(node, g, gradients, results):
                     self.keep(target, g)
                 else:

@@ -42,7 +42,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     """
 
     def __init__(
-        self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0, head_bias: bool = False, device: Any = None, dtype: Any = None
+        self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0,
+        head_bias: bool = False, device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__()
         cutoffs = list(cutoffs)
@@ -74,14 +75,18 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw new initial values."""
         self.head.reset_parameters()
-        for first, second in self.tail:
-            first.reset_parameters()
-            second.reset_parameters()
+        layers: Any = [layer for cluster in self.tail for layer in cluster.children()]
+        for layer in layers:
+            layer.reset_parameters()
 
     def forward(self, input_: Any, target_: Any) -> AdaptiveOutput:
         """The log-probability of each target and the mean loss."""
         name = "AdaptiveLogSoftmaxWithLoss"
-        if target_.ndim > 1 or input_.ndim != target_.ndim + 1 or (target_.ndim and input_.shape[0] != target_.shape[0]):
+        if (
+            target_.ndim > 1
+            or input_.ndim != target_.ndim + 1
+            or (target_.ndim and input_.shape[0] != target_.shape[0])
+        ):
             raise ShapeError(
                 f"{name}: expected input (N, {self.in_features}) with target (N,), or ({self.in_features},) with a 0-d "
                 f"target; got {tuple(input_.shape)} and {tuple(target_.shape)}"

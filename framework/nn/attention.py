@@ -17,7 +17,7 @@ class MultiheadAttention(Module):
     """Attention in several heads, each on its own projection of query, key and value.
 
     The weights are ``in_proj_weight`` (3 * embed_dim, embed_dim), or ``q_proj_weight``, ``k_proj_weight`` and
-    ``v_proj_weight`` where kdim or vdim differ from embed_dim; ``in_proj_bias``; ``out_proj``; ``bias_k`` and ``bias_v``.
+    ``v_proj_weight`` where kdim or vdim differ from embed_dim; ``in_proj_bias``; ``out_proj``; ``bias_k``, ``bias_v``.
 
     Args:
         embed_dim: features of query and output.
@@ -39,13 +39,15 @@ class MultiheadAttention(Module):
     bias_v: Parameter | None
 
     def __init__(
-        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False, device: Any = None, dtype: Any = None
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False,
+        add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
+        device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
             raise ArgumentError(
-                f"MultiheadAttention: embed_dim and num_heads must be greater than 0, and embed_dim divisible by num_heads; "
-                f"got {embed_dim} and {num_heads}"
+                f"MultiheadAttention: embed_dim and num_heads must be greater than 0, and embed_dim divisible by "
+                f"num_heads; got {embed_dim} and {num_heads}"
             )
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim
@@ -80,13 +82,15 @@ class MultiheadAttention(Module):
                 init.xavier_uniform_(weight)
         if self.in_proj_bias is not None:
             init.zeros_(self.in_proj_bias)
+        if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
         for extra in (self.bias_k, self.bias_v):
             if extra is not None:
                 init.xavier_normal_(extra)
 
     def forward(
-        self, query: Any, key: Any, value: Any, key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True, is_causal: bool = False
+        self, query: Any, key: Any, value: Any, key_padding_mask: Any = None, need_weights: bool = True,
+        attn_mask: Any = None, average_attn_weights: bool = True, is_causal: bool = False
     ) -> tuple[Any, Any]:  # fmt: skip
         """Let each query look at the keys.
 
@@ -104,5 +108,8 @@ class MultiheadAttention(Module):
         """
         separate = None if self._qkv_same_embed_dim else (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         return attend(
-            query, key, value, self.embed_dim, self.num_heads, (self.in_proj_weight, self.in_proj_bias), separate, (self.bias_k, self.bias_v), self.add_zero_attn, self.dropout if self.training else 0.0, (self.out_proj.weight, self.out_proj.bias), key_padding_mask, need_weights, attn_mask, (None, None), average_attn_weights, is_causal, self.batch_first
+            query, key, value, self.embed_dim, self.num_heads, (self.in_proj_weight, self.in_proj_bias), separate,
+            (self.bias_k, self.bias_v), self.add_zero_attn, self.dropout if self.training else 0.0,
+            (self.out_proj.weight, self.out_proj.bias), key_padding_mask, need_weights, attn_mask, (None, None),
+            average_attn_weights, is_causal, self.batch_first
         )  # fmt: skip

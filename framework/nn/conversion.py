@@ -22,7 +22,7 @@ class Convertible:
         raise NotImplementedError
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Replace every parameter's (and gradient's) and buffer's values by ``fn`` of it. Parameters stay the same objects."""
+        """Replace the values of each parameter, its gradient and each buffer by ``fn`` of it; parameters stay."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -81,7 +81,7 @@ class Convertible:
         ``to(device)``, ``to(dtype)``, ``to(device, dtype)``, ``to(tensor)``, ``to(memory_format=...)`` (4-d and 5-d
         parameters).
         """
-        device, dtype, non_blocking, format = parse_to(*args, **kwargs)
+        device, dtype, _, format = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(f"to: a Module takes floating point or complex dtypes only, got {dtype}")
 

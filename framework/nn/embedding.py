@@ -16,7 +16,7 @@ from framework.ops.creation import empty
 class _Table(Module):
     """What both tables share: the weight, with a row of zeros for padding."""
 
-    weight: Parameter
+    weight: Any
 
     def _make(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None, weight: Any, device: Any, dtype: Any
@@ -26,7 +26,8 @@ class _Table(Module):
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise AssertionError(
-                    f"{self._get_name()}: padding_idx must be within num_embeddings, got {padding_idx} for {num_embeddings}"
+                    f"{self._get_name()}: padding_idx must be within num_embeddings, got {padding_idx} for "
+                    f"{num_embeddings}"
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
@@ -35,8 +36,8 @@ class _Table(Module):
             self.reset_parameters()
         elif list(weight.shape) != [num_embeddings, embedding_dim]:
             raise AssertionError(
-                f"{self._get_name()}: shape of weight {tuple(weight.shape)} does not match num_embeddings and embedding_dim "
-                f"({num_embeddings}, {embedding_dim})"
+                f"{self._get_name()}: shape of weight {tuple(weight.shape)} does not match num_embeddings and "
+                f"embedding_dim ({num_embeddings}, {embedding_dim})"
             )
 
     def reset_parameters(self) -> None:

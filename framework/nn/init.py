@@ -40,7 +40,7 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     """The factor that keeps a signal's variance through a nonlinearity.
 
     Args:
-        nonlinearity: "linear", "conv2d" and their like, "sigmoid" (1), "tanh" (5/3), "relu" (sqrt 2), "leaky_relu", "selu".
+        nonlinearity: "linear", "conv2d" and their like, "sigmoid", "tanh", "relu", "leaky_relu" or "selu".
         param: the negative slope of a leaky relu; 0.01 unless given.
     """
     if nonlinearity in _LINEAR:
@@ -66,7 +66,8 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs one output reads, and how many outputs one input reaches."""
     if tensor.ndim < 2:
         raise ValueError(
-            f"fan in and fan out can not be computed for a tensor with fewer than 2 dimensions, got {tuple(tensor.shape)}"
+            "fan in and fan out can not be computed for a tensor with fewer than 2 dimensions, got "
+            f"{tuple(tensor.shape)}"
         )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
@@ -223,9 +224,9 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """Make the rows (or the columns, if there are more rows) orthonormal, times ``gain``; dims after the first are joined.
+    """Make the rows (the columns, if there are more rows) orthonormal, times ``gain``; dims after the first are joined.
 
-    Reference: Saxe et al., 2013, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks".
+    Reference: Saxe et al., 2013, "Exact solutions to the nonlinear dynamics of learning in deep linear networks".
     """
     if tensor.ndim < 2:
         raise ValueError(
@@ -256,3 +257,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     )
     with no_grad():
         return tensor.scatter_(0, zeroed, 0)
+
+
+# The names that these had in PyTorch before the underscore
+uniform, normal, constant, eye, dirac, sparse = uniform_, normal_, constant_, eye_, dirac_, sparse_
+xavier_uniform, xavier_normal, orthogonal = xavier_uniform_, xavier_normal_, orthogonal_
+kaiming_uniform, kaiming_normal = kaiming_uniform_, kaiming_normal_

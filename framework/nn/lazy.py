@@ -14,7 +14,7 @@ from framework.nn.parameter import UninitializedParameter, is_lazy
 class LazyModuleMixin:
     """What a lazy layer adds to its ordinary class, which it becomes on its first call.
 
-    A lazy layer's parameters start as ``UninitializedParameter``; ``initialize_parameters(input)`` gives them their shapes.
+    A lazy layer's parameters start as ``UninitializedParameter``; ``initialize_parameters(input)`` gives them shapes.
     """
 
     cls_to_become: ClassVar[type[Module] | None] = None

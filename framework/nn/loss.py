@@ -1,7 +1,7 @@
 """Losses between values of one shape, and the base of all loss layers.
 
-Each layer holds the options of the function of ``framework.nn.functional`` that it calls; the function's docstring has the
-formula. ``reduction`` is "mean", "sum" or "none"; ``size_average`` and ``reduce`` are its older spelling.
+Each layer holds the options of the function of ``framework.nn.functional`` that it calls; the function's docstring has
+the formula. ``reduction`` is "mean", "sum" or "none"; ``size_average`` and ``reduce`` are its older spelling.
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ class KLDivLoss(Loss):
     """
 
     def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", log_target: bool = False
+        self,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        log_target: bool = False,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.log_target = log_target
@@ -107,7 +111,8 @@ class PoissonNLLLoss(Loss):
     """
 
     def __init__(
-        self, log_input: bool = True, full: bool = False, size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean"
+        self, log_input: bool = True, full: bool = False, size_average: bool | None = None, eps: float = 1e-8,
+        reduce: bool | None = None, reduction: str = "mean"
     ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
@@ -157,7 +162,8 @@ class BCEWithLogitsLoss(Loss):
     """
 
     def __init__(
-        self, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", pos_weight: Any = None
+        self, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None,
+        reduction: str = "mean", pos_weight: Any = None
     ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)

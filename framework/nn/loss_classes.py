@@ -25,16 +25,15 @@ class NLLLoss(WeightedLoss):
     """
 
     def __init__(
-        self, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean"
+        self, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100,
+        reduce: bool | None = None, reduction: str = "mean"
     ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, target: Any) -> Any:
         """The loss of log-probabilities ``input`` against class indices ``target``."""
-        return ops.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return ops.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class NLLLoss2d(NLLLoss):
@@ -57,7 +56,8 @@ class CrossEntropyLoss(WeightedLoss):
     """
 
     def __init__(
-        self, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0
+        self, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100,
+        reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0
     ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
@@ -66,13 +66,14 @@ class CrossEntropyLoss(WeightedLoss):
     def forward(self, input: Any, target: Any) -> Any:
         """The loss of scores ``input`` against ``target``."""
         return ops.cross_entropy(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction, label_smoothing=self.label_smoothing
+            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            label_smoothing=self.label_smoothing
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class LinearCrossEntropyOptions:
-    """How PyTorch splits ``linear_cross_entropy`` into chunks. Checked and accepted; the scores are computed whole here."""
+    """How PyTorch splits ``linear_cross_entropy`` into chunks. Accepted; the scores are computed whole here."""
 
     allow_retain_graph: bool = False
     batch_chunk_size: int | None = None
@@ -83,12 +84,14 @@ class LinearCrossEntropyOptions:
     def __post_init__(self) -> None:
         if self.acc_policy not in ("auto", "accurate", "balanced", "compact"):
             raise ArgumentError(
-                f"LinearCrossEntropyOptions: invalid acc_policy {self.acc_policy!r}; use 'auto', 'accurate', 'balanced' or "
-                "'compact'"
+                f"LinearCrossEntropyOptions: invalid acc_policy {self.acc_policy!r}; use 'auto', 'accurate', "
+                "'balanced' or 'compact'"
             )
         size = self.batch_chunk_size
         if size is not None and (not isinstance(size, int) or size <= 0):
-            raise ArgumentError(f"LinearCrossEntropyOptions: batch_chunk_size must be a positive int or None, got {size!r}")
+            raise ArgumentError(
+                f"LinearCrossEntropyOptions: batch_chunk_size must be a positive int or None, got {size!r}"
+            )
 
 
 class LinearCrossEntropyLoss(WeightedLoss):
@@ -106,7 +109,9 @@ class LinearCrossEntropyLoss(WeightedLoss):
     """
 
     def __init__(
-        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (), bias: bool = False, device: Any = None, dtype: Any = None, reduction: str = "mean", weight: Any = None, ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None
+        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (), bias: bool = False,
+        device: Any = None, dtype: Any = None, reduction: str = "mean", weight: Any = None,
+        ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None
     ) -> None:  # fmt: skip
         if weight is not None and tuple(weight.shape) != (num_classes,):
             raise ShapeError(
@@ -127,7 +132,9 @@ class LinearCrossEntropyLoss(WeightedLoss):
         outer = (self.num_classes, *self.out_features)
         bias = self.linear.bias
         return ops.linear_cross_entropy(
-            input, self.linear.weight.reshape(*outer, self.linear.in_features), target, linear_bias=None if bias is None else bias.reshape(outer), weight=self.weight, reduction=self.reduction, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options
+            input, self.linear.weight.reshape(*outer, self.linear.in_features), target,
+            linear_bias=None if bias is None else bias.reshape(outer), weight=self.weight, reduction=self.reduction,
+            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options
         )  # fmt: skip
 
     def extra_repr(self) -> str:

@@ -98,7 +98,8 @@ class MultiMarginLoss(WeightedLoss):
     """
 
     def __init__(
-        self, p: int = 1, margin: float = 1.0, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+        self, p: int = 1, margin: float = 1.0, weight: Any = None, size_average: bool | None = None,
+        reduce: bool | None = None, reduction: str = "mean"
     ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
@@ -126,7 +127,8 @@ class TripletMarginLoss(Loss):
     """
 
     def __init__(
-        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
     ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         if margin <= 0:
@@ -136,7 +138,14 @@ class TripletMarginLoss(Loss):
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
         """The loss of (N, D) anchors, positives and negatives."""
         return ops.triplet_margin_loss(
-            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap, reduction=self.reduction
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
         )
 
 
@@ -150,7 +159,8 @@ class TripletMarginWithDistanceLoss(Loss):
     """
 
     def __init__(
-        self, *, distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean"
+        self, *, distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False,
+        reduction: str = "mean"
     ) -> None:  # fmt: skip
         super().__init__(reduction=reduction)
         if margin <= 0:
@@ -161,5 +171,6 @@ class TripletMarginWithDistanceLoss(Loss):
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
         """The loss of anchors, positives and negatives."""
         return ops.triplet_margin_with_distance_loss(
-            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap, reduction=self.reduction
+            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap,
+            reduction=self.reduction
         )  # fmt: skip

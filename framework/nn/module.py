@@ -34,8 +34,8 @@ _TABLES = (
 class Module(Stateful, Convertible, Hookable):
     """The base class of layers and models: it keeps parameters, buffers and other modules under their attribute names.
 
-    A subclass sets its parts in ``__init__`` after ``super().__init__()`` and computes in ``forward``. Calling the module
-    calls ``forward``. An error raised inside names the dotted path of the layer it came from.
+    A subclass sets its parts in ``__init__`` after ``super().__init__()`` and computes in ``forward``. Calling the
+    module calls ``forward``. An error raised inside names the dotted path of the layer it came from.
 
     Attributes:
         training: True after ``train()`` (and at first), False after ``eval()``.
@@ -97,8 +97,8 @@ class Module(Stateful, Convertible, Hookable):
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"register_parameter: cannot assign the non-leaf tensor {name!r}; parameters must be leaves: store the "
-                    "leaf and compute the tensor in forward()"
+                    f"register_parameter: cannot assign the non-leaf tensor {name!r}; parameters must be leaves: store "
+                    "the leaf and compute the tensor in forward()"
                 )
             param = hooks.registered(hooks.parameter_registration, self, name, param)
         self._parameters[name] = param
@@ -407,7 +407,7 @@ def _cannot_assign(value: Any, kind: str, name: str) -> TypeError:
 
 
 def _locate(module: Module, error: Exception) -> None:
-    """Add the path of the layer that raised to an error's message, as the error passes through each enclosing module."""
+    """Add the path of the layer that raised to an error's message, as it passes through the enclosing modules."""
     found = error.__dict__.get("_layer")
     if found is None:
         error._layer = (module, "", type(module).__name__, error.args)  # type: ignore[attr-defined]

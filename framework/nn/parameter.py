@@ -91,8 +91,8 @@ class _Uninitialized:
     def shape(self) -> Any:
         """Refused: the shape is not known before the first input."""
         raise GraphError(
-            f"{type(self).__name__}: the shape is not known before the first forward pass; run the module on an input, or "
-            "call materialize(shape)"
+            f"{type(self).__name__}: the shape is not known before the first forward pass; run the module on an input, "
+            "or call materialize(shape)"
         )
 
 

@@ -28,7 +28,7 @@ def _line(key: Any, value: Any) -> str:
 
 
 class ParameterList(Module):
-    """A list of parameters, registered as this module's. Plain tensors become parameters; other values stay as they are."""
+    """A list of parameters, registered as this module's. Plain tensors become parameters; other values stay."""
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter under ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return getattr(self, key) if key in self._keys else default
 
     @classmethod
     def fromkeys(cls, keys: Iterable[str], default: Any = None) -> ParameterDict:

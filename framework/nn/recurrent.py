@@ -18,8 +18,9 @@ from framework.ops.recurrent import GATES, run, zero_state
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: weights, checks, packed and unbatched sequences.
 
-    The weights of layer k are ``weight_ih_lk``, ``weight_hh_lk``, ``bias_ih_lk``, ``bias_hh_lk`` and, with ``proj_size``,
-    ``weight_hr_lk``; those of the backward direction end in ``_reverse``. They start uniform in ``±1 / sqrt(hidden_size)``.
+    The weights of layer k are ``weight_ih_lk``, ``weight_hh_lk``, ``bias_ih_lk``, ``bias_hh_lk`` and with ``proj_size``
+    ``weight_hr_lk``; those of the backward direction end in ``_reverse``. They start uniform in
+    ``±1 / sqrt(hidden_size)``.
 
     Args:
         mode: "LSTM", "GRU", "RNN_TANH" or "RNN_RELU".
@@ -34,7 +35,9 @@ class RNNBase(Module):
     """
 
     def __init__(
-        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None
+        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
+        device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__()
         name = type(self).__name__
@@ -42,12 +45,13 @@ class RNNBase(Module):
             raise ArgumentError(f"{name}: dropout should be a number in range [0, 1], got {dropout!r}")
         if dropout > 0 and num_layers == 1:
             warnings.warn(
-                f"{name}: dropout={dropout} applies after all layers but the last, and there is one layer; raise num_layers "
-                "or leave dropout out",
+                f"{name}: dropout={dropout} applies after all layers but the last, and there is one layer; raise "
+                "num_layers or leave dropout out",
                 stacklevel=3,
             )
         for what, value, kind in (
-            ("bias", bias, bool), ("batch_first", batch_first, bool), ("input_size", input_size, int), ("hidden_size", hidden_size, int),
+            ("bias", bias, bool), ("batch_first", batch_first, bool), ("input_size", input_size, int), ("hidden_size",
+            hidden_size, int),
         ):  # fmt: skip
             if not isinstance(value, kind):
                 raise TypeError(f"{name}: {what} should be of type {kind.__name__}, got: {type(value).__name__}")
@@ -56,8 +60,8 @@ class RNNBase(Module):
                 raise ArgumentError(f"{name}: {what} must be greater than zero, got {number}")
         if not 0 <= proj_size < hidden_size:
             raise ArgumentError(
-                f"{name}: proj_size must be 0 (no projection) or positive and smaller than hidden_size {hidden_size}, got "
-                f"{proj_size}"
+                f"{name}: proj_size must be 0 (no projection) or positive and smaller than hidden_size {hidden_size}, "
+                f"got {proj_size}"
             )
         if mode not in GATES:
             raise ArgumentError(f"{name}: unrecognized RNN mode {mode!r}; use one of {', '.join(GATES)}")
@@ -114,8 +118,8 @@ class RNNBase(Module):
         name, weight = type(self).__name__, getattr(self, self._all_weights[0][0])
         if input.dtype != weight.dtype:
             raise DtypeError(
-                f"{name}: input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}); convert the input with "
-                f"input.to({weight.dtype}) or the model with model.to({input.dtype})"
+                f"{name}: input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}); convert the input "
+                f"with input.to({weight.dtype}) or the model with model.to({input.dtype})"
             )
         expected = 2 if batch_sizes is not None else 3
         if input.ndim != expected:
@@ -142,14 +146,15 @@ class RNNBase(Module):
         for state in states:
             if state.ndim != wanted:
                 raise ShapeError(
-                    f"{name}: for {'unbatched 2-D' if single else 'batched 3-D'} input, hx should also be {wanted}-D but got "
-                    f"shape {tuple(state.shape)}"
+                    f"{name}: for {'unbatched 2-D' if single else 'batched 3-D'} input, hx should also be {wanted}-D "
+                    f"but got shape {tuple(state.shape)}"
                 )
         states = [s.unsqueeze(1) for s in states] if single else states
         for what, state, shape in zip(("hidden[0]", "hidden[1]"), states, shapes, strict=False):
             if tuple(state.shape) != shape:
                 raise ShapeError(
-                    f"{name}: expected {what if self.mode == 'LSTM' else 'hidden'} size {shape}, got {list(state.shape)}"
+                    f"{name}: expected {what if self.mode == 'LSTM' else 'hidden'} size {shape}, "
+                    f"got {list(state.shape)}"
                 )
         return [s if order is None else s.index_select(1, order) for s in states]
 
@@ -180,7 +185,8 @@ class RNNBase(Module):
         self.check_input(data, sizes)
         states = self._initial(data, hx, batch, single, order)
         y, *last = run(
-            self.mode, data, states, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training, self.bidirectional, self.batch_first, sizes
+            self.mode, data, states, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training,
+            self.bidirectional, self.batch_first, sizes
         )  # fmt: skip
         if single:
             y, last = y.squeeze(0 if self.batch_first else 1), [s.squeeze(1) for s in last]
@@ -193,7 +199,8 @@ class RNNBase(Module):
         """The options that differ from the defaults, for ``repr``."""
         parts = [f"{self.input_size}, {self.hidden_size}"]
         for option, default in (
-            ("proj_size", 0), ("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0), ("bidirectional", False),
+            ("proj_size", 0), ("num_layers", 1), ("bias", True), ("batch_first", False), ("dropout", 0),
+            ("bidirectional", False),
         ):  # fmt: skip
             value = getattr(self, option)
             if value != default:
@@ -211,7 +218,9 @@ class RNN(RNNBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None,
+        dtype: Any = None
     ) -> None:  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
             raise ArgumentError(f"RNN: unknown nonlinearity {nonlinearity!r}; select from 'tanh' or 'relu'")
@@ -236,10 +245,21 @@ class LSTM(RNNBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__(
-            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+            "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device,
+            dtype,
         )
 
 
@@ -253,7 +273,8 @@ class GRU(RNNBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__(
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype

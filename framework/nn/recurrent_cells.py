@@ -14,7 +14,7 @@ from framework.ops.creation import empty
 
 
 class RNNCellBase(Module):
-    """What the cells share: weights ``weight_ih weight_hh bias_ih bias_hh``, uniform in ``±1 / sqrt(hidden_size)`` at first.
+    """What the cells share: weights ``weight_ih weight_hh bias_ih bias_hh``, uniform in ``±1 / sqrt(hidden_size)``.
 
     Args:
         input_size: features of the input.
@@ -72,7 +72,8 @@ class RNNCell(RNNCellBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity

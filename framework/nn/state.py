@@ -16,9 +16,15 @@ from framework.tensor import Tensor
 EXTRA_STATE = "_extra_state"  # the key's suffix for what get_extra_state gives
 
 
-class _IncompatibleKeys(NamedTuple):
+class _Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class _IncompatibleKeys(_Keys):
+    """What ``load_state_dict`` did not find in the state dict, and what it found besides."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
@@ -48,7 +54,8 @@ class Stateful:
     def set_extra_state(self, state: Any) -> None:
         """Take back what ``get_extra_state`` gave."""
         raise NotImplementedError(
-            f"{type(self).__name__}: the state dict holds extra state for this module, and set_extra_state is not written"
+            f"{type(self).__name__}: the state dict holds extra state for this module, but set_extra_state is not "
+            "written"
         )
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -101,7 +108,8 @@ class Stateful:
             >>> list(nn.Linear(2, 3).state_dict())
             ['weight', 'bias']
         """
-        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        given: Any = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -161,17 +169,17 @@ class Stateful:
                     if (rest and name not in self._modules) or (not rest and name not in own):
                         unexpected_keys.append(key)
 
-    def _load_one(self, name: str, tensor: Tensor, given: Any, assign: bool) -> str | None:
+    def _load_one(self, name: str, tensor: Any, given: Any, assign: bool) -> str | None:
         """Store one loaded tensor; words on what is wrong if it does not fit."""
         if not isinstance(given, Tensor):
-            return f"expected a Tensor for the parameter named {{key}} from the checkpoint, but received {type(given).__name__}"
+            return f"expected a Tensor for the parameter named {{key}}, but the checkpoint has {type(given).__name__}"
         if is_lazy(tensor):
             if not is_lazy(given):
                 with no_grad():
                     tensor.materialize(given.shape)
         elif not is_lazy(given):
             if tensor.ndim == 0 and tuple(given.shape) == (1,) and not assign:
-                given = given[0]  # checkpoints written before there were 0-d tensors
+                given = given.reshape(())  # checkpoints written before there were 0-d tensors
             if tensor.array.shape != given.array.shape:
                 return (
                     f"size mismatch for {{key}}: the checkpoint has shape {tuple(given.shape)}, the model "
@@ -181,9 +189,9 @@ class Stateful:
             return None if is_lazy(tensor) else "{key}: the checkpoint was written before the lazy module had its shape"
         with no_grad():
             if assign:
-                if isinstance(tensor, Parameter):
-                    if not isinstance(given, Parameter) or given.requires_grad != tensor.requires_grad:
-                        given = Parameter(given, requires_grad=tensor.requires_grad)
+                fits = isinstance(given, Parameter) and given.requires_grad == tensor.requires_grad
+                if isinstance(tensor, Parameter) and not fits:
+                    given = Parameter(given, requires_grad=tensor.requires_grad)
                 setattr(self, name, given)
             else:
                 tensor.copy_(given)

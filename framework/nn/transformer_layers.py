@@ -48,7 +48,9 @@ class TransformerEncoderLayer(Module):
     """
 
     def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Activation = relu, layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None
+        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
+        activation: Activation = relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
+        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -63,9 +65,7 @@ class TransformerEncoderLayer(Module):
         self.dropout2 = Dropout(dropout)
         self.activation = activation_of(activation)
 
-    def forward(
-        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
-    ) -> Any:
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         """The layer's output, of the input's shape.
 
         Args:
@@ -90,7 +90,7 @@ class TransformerEncoderLayer(Module):
 
 
 class TransformerDecoderLayer(Module):
-    """Self-attention, attention to an encoder's output, and a feed-forward net, each with a residual connection and a norm.
+    """Self-attention, attention to an encoder's output and a feed-forward net, each with residual connection and norm.
 
     The arguments are those of ``TransformerEncoderLayer``.
 
@@ -98,7 +98,9 @@ class TransformerDecoderLayer(Module):
     """
 
     def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Activation = relu, layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None
+        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
+        activation: Activation = relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
+        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:  # fmt: skip
         super().__init__()
         place: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -117,7 +119,8 @@ class TransformerDecoderLayer(Module):
         self.activation = activation_of(activation)
 
     def forward(
-        self, tgt: Any, memory: Any, tgt_mask: Any = None, memory_mask: Any = None, tgt_key_padding_mask: Any = None, memory_key_padding_mask: Any = None, tgt_is_causal: bool = False, memory_is_causal: bool = False
+        self, tgt: Any, memory: Any, tgt_mask: Any = None, memory_mask: Any = None, tgt_key_padding_mask: Any = None,
+        memory_key_padding_mask: Any = None, tgt_is_causal: bool = False, memory_is_causal: bool = False
     ) -> Any:  # fmt: skip
         """The layer's output, of the target's shape.
 
@@ -125,7 +128,7 @@ class TransformerDecoderLayer(Module):
             tgt: (T, N, d_model), (N, T, d_model) with ``batch_first``, or (T, d_model).
             memory: the encoder's output, likewise with length S.
             tgt_mask, memory_mask: (T, T) and (T, S): True where not to look, or numbers added to the scores.
-            tgt_key_padding_mask, memory_key_padding_mask: (N, T) and (N, S): True at positions to pass over, or numbers.
+            tgt_key_padding_mask, memory_key_padding_mask: (N, T) and (N, S): True at what to pass over, or numbers.
             tgt_is_causal, memory_is_causal: hints that the mask is the causal one.
         """
         x = tgt

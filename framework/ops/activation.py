@@ -1,4 +1,4 @@
-"""Activation functions. Each is one op over a kernel; where its gradient is itself differentiated, a composition of ops."""
+"""Activation functions: each an op over a kernel, or, where its gradient is differentiated, a composition of ops."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def array_of(input: Any, name: str) -> Any:
 
 def _call(op: type[Op], name: str, input: Any, kinds: str = REAL, out: Any = None, **params: Any) -> Any:
     """Check the input's dtype and call the op."""
-    if array_of(input, name).dtype.kind not in kinds:
+    array = input.array if isinstance(input, Tensor) else as_array(input, name, "input")
+    if array.dtype.kind not in kinds:
         raise unsupported(name, input)
     y = apply(op, input, **params)
     return y if out is None else into(out, y)
@@ -130,11 +131,12 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     return _call(Hardtanh, "hardtanh", input, NUMBER, low=min_val, high=max_val)
 
 
-def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False, *, out: Any = None) -> Any:
     """Each element that is greater than ``threshold``; ``value`` in place of the others."""
     if inplace:
         return threshold_(input, threshold, value)
-    return _call(Threshold, "threshold", input, NUMBER, threshold=threshold, value=value)
+    y = _call(Threshold, "threshold", input, NUMBER, threshold=threshold, value=value)
+    return y if out is None else into(out, y)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
@@ -300,8 +302,8 @@ def prelu(input: Any, weight: Any) -> Any:
         channels = input.shape[1] if input.ndim > 1 else 1
         if input.ndim == 0 or channels != count:
             raise ShapeError(
-                f"prelu: mismatch of parameter numbers and input channel size; weight has {count} values, the input with "
-                f"shape {tuple(input.shape)} has {channels} channels"
+                f"prelu: mismatch of parameter numbers and input channel size; weight has {count} values, the input "
+                f"with shape {tuple(input.shape)} has {channels} channels"
             )
     if weight.dtype != input.dtype:
         raise unsupported("prelu: a weight of another dtype than the input's, which", input)
@@ -317,7 +319,7 @@ def rrelu(
     inplace: bool = False,
     generator: Any = None,
 ) -> Any:
-    """``leaky_relu`` whose slope is drawn for each element from ``[lower, upper)`` in training, and their mean otherwise.
+    """``leaky_relu`` with a slope drawn for each element from ``[lower, upper)`` in training, their mean otherwise.
 
     Reference: Xu et al., 2015, https://arxiv.org/abs/1505.00853
     """

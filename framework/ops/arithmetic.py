@@ -14,7 +14,7 @@ import numpy as np
 
 from framework import dtypes
 from framework.autograd.mode import _enabled
-from framework.autograd.op import Op, apply
+from framework.autograd.op import Op, Scalar, apply, new, record
 from framework.autograd.views import bump, inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -23,6 +23,8 @@ from framework.ops.pointwise import binary, broadcast_error, unary, widen
 from framework.tensor import Tensor
 
 _REAL = frozenset({bool, int, float})
+_NUMBERS = frozenset({int, float})
+_NEITHER: list[Any] = [None, None]
 
 
 def fixed(y: Any, a: Any, b: Any) -> Any:
@@ -32,12 +34,21 @@ def fixed(y: Any, a: Any, b: Any) -> Any:
 
 
 def _mixed(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """An array and a number: half precision computes in float32, or a large number would turn into inf first."""
-    return operation(widen(a), widen(b))
+    """The operation on an array and a number, in the array's dtype.
+
+    Half precision computes in float32, or a large number would turn into inf first; and NumPy leaves it there.
+    """
+    kind = a.dtype if type(b) in _REAL else getattr(a, "dtype", None) or b.dtype
+    if kind.itemsize == 2:
+        return operation(widen(a), widen(b)).astype(kind)
+    y = operation(a, b)
+    return y if y.dtype is kind else y.astype(kind)
 
 
 def conj_value(x: Any) -> Any:
     """The conjugate of a complex value; real arrays, Tensors and numbers come back as they are."""
+    if isinstance(x, np.ndarray):
+        return x.conj() if x.dtype.kind == "c" else x
     if isinstance(x, Tensor):
         return conj_physical(x) if x.array.dtype.kind == "c" else x
     return x if type(x) in _REAL else x.conjugate() if np.iscomplexobj(x) else x
@@ -47,9 +58,10 @@ class Add(Op):
     """``a + b``."""
 
     broadcasts = True
+    bare = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return fixed(a + b if type(a) is type(b) else _mixed(operator.add, a, b), a, b)
+        return a + b if type(a) is type(b) else _mixed(operator.add, a, b)
 
     def backward(self, g: Any) -> Any:
         return g, g
@@ -59,9 +71,10 @@ class Sub(Op):
     """``a - b``."""
 
     broadcasts = True
+    bare = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return fixed(a - b if type(a) is type(b) else _mixed(operator.sub, a, b), a, b)
+        return a - b if type(a) is type(b) else _mixed(operator.sub, a, b)
 
     def backward(self, g: Any) -> Any:
         needs = self.needs
@@ -72,11 +85,13 @@ class Mul(Op):
     """``a * b``."""
 
     broadcasts = True
+    bare = True
+    saves_pair = True
 
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] else None)
-        return fixed(a * b if type(a) is type(b) else _mixed(operator.mul, a, b), a, b)
+        return a * b if type(a) is type(b) else _mixed(operator.mul, a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
@@ -88,11 +103,13 @@ class Div(Op):
     """``a / b``."""
 
     broadcasts = True
+    bare = True
+    saves_pair = True
 
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] or needs[1] else None)
-        return fixed(a / b if type(a) is type(b) else _mixed(operator.truediv, a, b), a, b)
+        return a / b if type(a) is type(b) else _mixed(operator.truediv, a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
@@ -100,7 +117,52 @@ class Div(Op):
         return ga if self.needs[0] else None, -ga * conj_value(a / b) if self.needs[1] else None
 
 
-def _call(op: type[Op], name: str, a: Any, b: Any, out: Any) -> Any:
+def _operate(op: type[Op], name: str, a: Any, b: Any) -> Any:
+    """An arithmetic op on operands of any kind: ``promote``, then ``apply``, written out for the commonest kinds."""
+    node = new(op)
+    node.saved = ()
+    first = second = None
+    if isinstance(a, Tensor):
+        x = a.array
+        if isinstance(b, Tensor):
+            y = b.array
+            if x.dtype is not y.dtype:
+                return _promoted(op, name, a, b)
+            if b._view is not None:
+                b._view.refresh(b)
+            if b._requires_grad:
+                source = b._node
+                second = (b if source is None else source, b._output_nr, y.shape, y.dtype)
+        elif type(b) in _NUMBERS and x.dtype.kind in "fV":
+            y = b
+        else:
+            return _promoted(op, name, a, b)
+        if a._view is not None:
+            a._view.refresh(a)
+        if a._requires_grad:
+            source = a._node
+            first = (a if source is None else source, a._output_nr, x.shape, x.dtype)
+    else:
+        return _promoted(op, name, a, b)
+    recording = (first is not None or second is not None) and _enabled.get()
+    node.needs = [first, second] if recording else _NEITHER
+    try:
+        result = node.forward(x, y)
+    except ValueError as error:
+        raise broadcast_error(name, a, b, error) from None
+    tensor = new(Tensor)
+    tensor.array = np.asarray(result) if isinstance(result, Scalar) else result
+    if recording:
+        record(node, (a, b), (x, y), tensor)
+    return tensor
+
+
+def _promoted(op: type[Op], name: str, a: Any, b: Any) -> Any:
+    return applied(op, name, *promote(a, b, name), None)
+
+
+def applied(op: type[Op], name: str, a: Any, b: Any, out: Any) -> Any:
+    """``apply`` on two promoted operands, with the error that names the op where their shapes do not broadcast."""
     try:
         y = apply(op, a, b)
     except ValueError as error:
@@ -132,37 +194,42 @@ def _scaled(name: str, a: Any, b: Any, alpha: Any) -> Any:
     return b * alpha if isinstance(b, NUMBERS) else mul(b, alpha)
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+def _older_form(name: str, other: Any, older: tuple[Any, ...], alpha: Any) -> tuple[Any, Any]:
+    """``other`` and ``alpha`` of a call in three positions: ``add(x, alpha, tensor)`` or ``add(x, number, alpha)``."""
+    if len(older) != 1 or not isinstance(other, NUMBERS):
+        raise TypeError(f"{name}() takes 2 positional arguments but {2 + len(older)} were given; pass alpha by keyword")
+    return (other, older[0]) if isinstance(older[0], NUMBERS) else (older[0], other)
+
+
+def add(input: Any, other: Any, *older: Any, alpha: Any = 1, out: Any = None) -> Any:
     """``input + alpha * other``, elementwise with broadcasting.
 
     Example:
         >>> framework.add(framework.tensor([1.0, 2.0]), 10, alpha=2)
         tensor([21., 22.])
     """
-    a, b = promote(input, other, "add")
+    if older:
+        other, alpha = _older_form("add", other, older, alpha)
     if alpha != 1 or alpha is True:
-        b = _scaled("add", a, b, alpha)
-    try:
-        y = apply(Add, a, b)
-    except ValueError as error:
-        raise broadcast_error("add", a, b, error) from None
+        input, other = promote(input, other, "add")
+        other = _scaled("add", input, other, alpha)
+    y = _operate(Add, "add", input, other)
     return y if out is None else into(out, y, "add")
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
+def sub(input: Any, other: Any, *older: Any, alpha: Any = 1, out: Any = None) -> Any:
     """``input - alpha * other``, elementwise with broadcasting. Bool tensors can't be subtracted: use ``^``."""
+    if older:
+        other, alpha = _older_form("sub", other, older, alpha)
     if _is_bool(input) or _is_bool(other):
         raise DtypeError(
             "sub: subtraction, the `-` operator, with a bool tensor is not supported; use ~ or logical_not() to invert "
             "a mask, ^ or logical_xor() for the difference of two"
         )
-    a, b = promote(input, other, "sub")
     if alpha != 1 or alpha is True:
-        b = _scaled("sub", a, b, alpha)
-    try:
-        y = apply(Sub, a, b)
-    except ValueError as error:
-        raise broadcast_error("sub", a, b, error) from None
+        input, other = promote(input, other, "sub")
+        other = _scaled("sub", input, other, alpha)
+    y = _operate(Sub, "sub", input, other)
     return y if out is None else into(out, y, "sub")
 
 
@@ -172,11 +239,7 @@ def _is_bool(x: Any) -> bool:
 
 def mul(input: Any, other: Any, *, out: Any = None) -> Any:
     """``input * other``, elementwise with broadcasting."""
-    a, b = promote(input, other, "mul")
-    try:
-        y = apply(Mul, a, b)
-    except ValueError as error:
-        raise broadcast_error("mul", a, b, error) from None
+    y = _operate(Mul, "mul", input, other)
     return y if out is None else into(out, y, "mul")
 
 
@@ -195,12 +258,14 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
                 f"div: expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
             )
         return (floor_quotient if rounding_mode == "floor" else trunc_quotient)(input, other, out=out)
-    a, b = promote(input, other, "div")
-    tensor = a if isinstance(a, Tensor) else b
-    if isinstance(tensor, Tensor) and tensor.array.dtype.kind in "biu":
-        default = dtypes.get_default_dtype()
-        a, b = (v if isinstance(v, NUMBERS) else cast(w, default) for v, w in ((input, a), (other, b)))
-    return _call(Div, "div", a, b, out)
+    if not (isinstance(input, Tensor) and input.array.dtype.kind == "f"):
+        a, b = promote(input, other, "div")
+        tensor = a if isinstance(a, Tensor) else b
+        if isinstance(tensor, Tensor) and tensor.array.dtype.kind in "biu":
+            default = dtypes.get_default_dtype()
+            input, other = (v if isinstance(v, NUMBERS) else cast(w, default) for v, w in ((input, a), (other, b)))
+    y = _operate(Div, "div", input, other)
+    return y if out is None else into(out, y, "div")
 
 
 def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -220,6 +285,8 @@ def neg(input: Any, *, out: Any = None) -> Any:
 
 class Neg(Op):
     """``-x``."""
+
+    bare = True
 
     def forward(self, x: Any) -> Any:
         return -x
@@ -246,7 +313,7 @@ def conj(input: Any) -> Any:
     return conj_physical(input) if (input.array if isinstance(input, Tensor) else input).dtype.kind == "c" else input
 
 
-def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def rsub(input: Any, other: Any, alpha: Any = 1) -> Any:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
 
@@ -274,10 +341,11 @@ def _in_place(function: Callable[..., Any], ufunc: str) -> Callable[..., Tensor]
     name = f"{function.__name__}_"
     recorded = inplace(function, name)
 
-    def method(self: Tensor, other: Any, **kwargs: Any) -> Tensor:
+    def method(self: Tensor, other: Any, *older: Any, **kwargs: Any) -> Tensor:
         array = self.array
         if (
             not kwargs
+            and not older
             and array.flags.forc
             and array.dtype.kind == "f"
             and array.itemsize > 2
@@ -295,10 +363,11 @@ def _in_place(function: Callable[..., Any], ufunc: str) -> Callable[..., Tensor]
                 getattr(array_module(array), ufunc)(array, operand, out=array)
                 bump(self, name)
                 return self
-        return recorded(self, other, **kwargs)
+        return recorded(self, other, *older, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = recorded.__doc__
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # gives it a signature
     return method
 
 

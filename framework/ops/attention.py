@@ -50,7 +50,8 @@ class Attention(Op):
             return gradients_of(self._composition, (q, k, v, mask), g)
         bias = self._bias(mask, q.shape[-2], k.shape[-2])
         dq, dk, dv, db = self.kernel.backward(
-            g, *self._expanded(q, k, v), out, self.norm, bias, self.causal, self.scale, self.keep, self.keep_scale, bool(self.needs[3])
+            g, *self._expanded(q, k, v), out, self.norm, bias, self.causal, self.scale, self.keep, self.keep_scale,
+            bool(self.needs[3])
         )  # fmt: skip
         return dq, dk, dv, db
 
@@ -85,7 +86,8 @@ class Attention(Op):
 
 
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False
 ) -> Any:  # fmt: skip
     """Each query's average of the values, weighted by ``softmax(query @ key.T * scale + mask)``.
 
@@ -120,14 +122,16 @@ def scaled_dot_product_attention(
         raise DtypeError(f"{name}: not implemented for {query.dtype} tensors; convert with .float()")
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ShapeError(
-            f"{name}: expected query (..., L, E), key (..., S, E) and value (..., S, D), got {shapes}; the last dims of query "
-            "and key, and the lengths of key and value must agree"
+            f"{name}: expected query (..., L, E), key (..., S, E) and value (..., S, D), got {shapes}; the "
+            "last dims of query and key, and the lengths of key and value must agree"
         )
     if not 0 <= dropout_p <= 1:
         raise ArgumentError(f"{name}: dropout_p must be between 0 and 1, got {dropout_p}")
     if attn_mask is not None:
         if is_causal:
-            raise ArgumentError(f"{name}: attn_mask and is_causal can't be set together; add the causal part to attn_mask")
+            raise ArgumentError(
+                f"{name}: attn_mask and is_causal can't be set together; add the causal part to attn_mask"
+            )
         if attn_mask.array.dtype.kind != "b" and not attn_mask.dtype.is_floating_point:
             raise DtypeError(f"{name}: expected attn_mask to be bool or floating-point, got {attn_mask.dtype}")
         if attn_mask.array.dtype.kind != "b" and attn_mask.dtype != query.dtype and attn_mask.dtype.name != "float32":
@@ -147,10 +151,20 @@ def scaled_dot_product_attention(
                 raise ShapeError("too large")
     except ShapeError:
         mask = "" if attn_mask is None else f", attn_mask {tuple(attn_mask.shape)}"
-        raise ShapeError(f"{name}: the leading dims must broadcast, and attn_mask to (..., L, S); got {shapes}{mask}") from None
+        raise ShapeError(
+            f"{name}: the leading dims must broadcast, and attn_mask to (..., L, S); got {shapes}{mask}"
+        ) from None
     factor = scale if scale is not None else 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     y = apply(
-        Attention, query, key, value, attn_mask, causal=is_causal, scale=float(factor), dropout=float(dropout_p), lead=lead
+        Attention,
+        query,
+        key,
+        value,
+        attn_mask,
+        causal=is_causal,
+        scale=float(factor),
+        dropout=float(dropout_p),
+        lead=lead,
     )
     if groups:
         return y.reshape(*y.shape[:-4], y.shape[-4] * y.shape[-3], *y.shape[-2:])

@@ -15,7 +15,7 @@ from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.autograd.views import bump
 from framework.devices import array_module
-from framework.errors import DtypeError, ShapeError
+from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.casting import cast, into
 from framework.tensor import Tensor, wrap
@@ -159,6 +159,9 @@ def _batch_norm(
 ) -> tuple[Any, Any, Any]:
     """The output, and the mean and biased variance used in training (else None)."""
     check_floating("batch_norm", input)
+    if eps < 0 or (training and eps == 0):
+        wanted = "positive during training" if training else "non-negative"
+        raise ArgumentError(f"batch_norm: batch_norm eps must be {wanted}, but got {eps}")
     if 0 in tuple(input.shape):
         y = input * 1 if weight is None else input * weight[0]
         return y if bias is None else y + bias[0], None, None

@@ -64,7 +64,7 @@ def cast_gradient(g: Any, dtype: np.dtype[Any]) -> Any:
     return cast(g, dtypes.OF_NUMPY[dtype])
 
 
-def result_type(*operands: Any) -> dtypes.dtype:
+def result_type(*operands: Any, **named: Any) -> dtypes.dtype:
     """The dtype of an op on these tensors and Python numbers: tensors with dimensions count most, then 0-d ones.
 
     Example:
@@ -74,7 +74,7 @@ def result_type(*operands: Any) -> dtypes.dtype:
     dimensioned: dtypes.dtype | None = None
     scalars: dtypes.dtype | None = None
     numbers: dtypes.dtype | None = None
-    for x in operands:
+    for x in (*operands, *named.values()) if named else operands:
         if isinstance(x, NUMBERS):
             found = dtypes.of_scalar(x)
             numbers = found if numbers is None else dtypes.promote_types(numbers, found)

@@ -72,7 +72,9 @@ class CtcLoss(Op):
             alpha[t] = _merge(xp, alpha[t - 1], lattice.skips) + lp[t]
         rows = xp.arange(count)
         final = alpha[xp.maximum(lattice.lengths - 1, 0), rows] if steps else xp.full((count, places), -np.inf)
-        likelihood = xp.logaddexp.reduce(xp.where(lattice.ends(), final, -np.inf), axis=1)
+        final = xp.where(lattice.ends(), final, -np.inf)
+        top = xp.maximum(final.max(axis=1), -1e300)  # finite also where no path ends
+        likelihood = top + xp.log(xp.exp(final - top[:, None]).sum(axis=1))
         empty = lattice.lengths == 0
         loss = -xp.where(empty, xp.where(lattice.last == 0, 0.0, -np.inf), likelihood)
         if self.needs[0]:
@@ -157,7 +159,7 @@ def _merge_back(xp: Any, beta: Any, skips: Any) -> Any:
 
 
 def _lengths(name: str, value: Any, count: int, most: int | None) -> Any:
-    lengths = np.asarray(value.array if isinstance(value, Tensor) else value)
+    lengths = np.asarray(value.numpy(force=True) if isinstance(value, Tensor) else value)
     if lengths.dtype.kind not in "iu":
         raise DtypeError(f"ctc_loss: {name} must be integral, got {lengths.dtype}")
     lengths = lengths.reshape(-1).astype(np.intp)
@@ -171,7 +173,8 @@ def _lengths(name: str, value: Any, count: int, most: int | None) -> Any:
 
 
 def ctc_loss(
-    log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: str = "mean",
+    zero_infinity: bool = False
 ) -> Any:  # fmt: skip
     """The negative log-probability of all alignments of ``targets`` with the input.
 
@@ -207,7 +210,9 @@ def ctc_loss(
     longest = int(outs.max(initial=0))
     if index.ndim == 1:
         if len(index) != outs.sum():
-            raise ShapeError(f"{name}: concatenated targets have length {len(index)}, target_lengths sum to {outs.sum()}")
+            raise ShapeError(
+                f"{name}: concatenated targets have length {len(index)}, target_lengths sum to {outs.sum()}"
+            )
         starts = np.cumsum(outs) - outs
         inside = np.arange(longest) < outs[:, None]
         padded = xp.full((count, longest), blank, np.intp)

@@ -11,6 +11,7 @@ from framework.devices import array_module
 from framework.errors import ArgumentError, GraphError, ShapeError
 from framework.ops.casting import into
 from framework.ops.diagonals import tril, triu
+from framework.ops.dims import also_named
 from framework.ops.linalg_checks import adjoint, check_matrix, check_same, each_matrix, fail, identity, raw
 from framework.ops.linalg_solve import solve_triangular
 from framework.ops.matmul import matmul
@@ -82,6 +83,7 @@ def _raise_not_definite(info: Any) -> None:
     )
 
 
+@also_named(input="A")
 def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
     """The Cholesky factor of a Hermitian positive-definite matrix: lower triangular ``L`` with ``L @ L^H = A``.
 
@@ -97,6 +99,7 @@ def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
     return linalg_cholesky(input, upper=upper, out=out)
 
 
+@also_named(input="B", input2="L")
 def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """The solution of ``A @ X = B`` from the Cholesky factor ``L`` of ``A``."""
     check_matrix("cholesky_solve", L, square=True)
@@ -124,6 +127,7 @@ class CholeskySolve(Op):
         return gB if self.needs[0] else None, None if both is None else -matmul(both + adjoint(both), L)
 
 
+@also_named(input="L")
 def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """The inverse of a matrix from its Cholesky factor."""
     check_matrix("cholesky_inverse", L, square=True)
@@ -224,6 +228,7 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
     return y if out is None else into(out, y)
 
 
+@also_named(input="b")
 def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:

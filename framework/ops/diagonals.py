@@ -156,17 +156,33 @@ def _triangle_indices(
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """The rows and columns (2, count) of the elements that ``tril`` keeps of a (row, col) matrix, row by row."""
-    return _triangle_indices("tril_indices", row, col, offset, dtype, device, layout, True)
+    return _triangle_indices("tril_indices", row, col, offset, dtype, device, layout, True).requires_grad_(requires_grad)
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """The rows and columns (2, count) of the elements that ``triu`` keeps of a (row, col) matrix, row by row."""
-    return _triangle_indices("triu_indices", row, col, offset, dtype, device, layout, False)
+    return _triangle_indices("triu_indices", row, col, offset, dtype, device, layout, False).requires_grad_(requires_grad)
 
 
 def trace(input: Any) -> Any:

@@ -35,6 +35,22 @@ def numpy_names(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
+def also_named(**aliases: str) -> Callable[[F], F]:
+    """Let keyword names that PyTorch's parser takes stand for the names in the signature: ``also_named(input="A")``."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs and not aliases.keys().isdisjoint(kwargs):
+                kwargs = {aliases.get(name, name): value for name, value in kwargs.items()}
+            return function(*args, **kwargs)
+
+        call.aliases = aliases  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
 def normalize_dim(dim: int, ndim: int) -> int:
     """A dim counted from the front. A 0-d tensor counts as having one dim.
 

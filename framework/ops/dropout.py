@@ -18,6 +18,7 @@ from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
 from framework.kernels import choose
 from framework.ops.activation import REAL, SELU_ALPHA, SELU_SCALE, array_of
+from framework.ops.dims import also_named
 from framework.ops.pointwise import unsupported
 from framework.ops.random import source
 from framework.tensor import Tensor, wrap
@@ -82,6 +83,7 @@ def _dropped(name: str, input: Any, p: float, training: bool, channels: bool = F
     return kept + (wrap(shift) if isinstance(kept, Tensor) else shift)
 
 
+@also_named(train="training")
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """In training, zero each element with probability ``p`` and divide the others by ``1 - p``.
 
@@ -140,6 +142,7 @@ def feature_dropout(input: Any, p: float, train: bool) -> Any:
     return _dropped("feature_dropout", input, p, train, channels=True)
 
 
+@also_named(train="training")
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Dropout that keeps mean 0 and variance 1 of a SELU network: dropped elements take SELU's limit.
 
@@ -150,6 +153,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     return _dropped("alpha_dropout", input, p, training, alpha=True)
 
 
+@also_named(train="training")
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """``alpha_dropout`` of whole channels."""
     if inplace:

@@ -81,7 +81,7 @@ def _padding_row(name: str, padding_idx: int | None, rows: int) -> int:
 
 
 def embedding_renorm_(input: Tensor, indices: Any, max_norm: float, norm_type: float = 2.0) -> Tensor:
-    """Scale the indexed rows whose ``norm_type``-norm exceeds ``max_norm`` down to it, in place and outside autograd."""
+    """Scale the indexed rows whose ``norm_type``-norm exceeds ``max_norm`` down to it, in place, outside autograd."""
     array = input.array
     xp = array_module(array)
     used = xp.unique(indices.array if isinstance(indices, Tensor) else indices)
@@ -212,8 +212,8 @@ def _bags(
     """The indices in a row, where each bag begins and the last ends, and the weights in a row."""
     if scales is not None and tuple(scales.shape) != tuple(input.shape):
         raise ArgumentError(
-            f"embedding_bag: if per_sample_weights ({tuple(scales.shape)}) is not None, then it must have the same shape as "
-            f"the input ({tuple(input.shape)})"
+            f"embedding_bag: if per_sample_weights ({tuple(scales.shape)}) is not None, then it must have the same "
+            f"shape as the input ({tuple(input.shape)})"
         )
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(f"embedding_bag: mode has to be one of sum, mean or max, got {mode!r}")
@@ -229,8 +229,8 @@ def _bags(
     if array.ndim == 2:
         if offsets is not None:
             raise ArgumentError(
-                "embedding_bag: if input is 2D, then offsets has to be None, as input is treated as bags of one length; "
-                f"got offsets of type {type(offsets).__name__}"
+                "embedding_bag: if input is 2D, then offsets has to be None, as input is treated as bags of one "
+                f"length; got offsets of type {type(offsets).__name__}"
             )
         count, length = array.shape
         scales = None if scales is None else scales.reshape((-1,)) if scales.numel() else scales.reshape((0,))

@@ -11,7 +11,7 @@ from framework import dtypes, return_types
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
-from framework.ops.arithmetic import _call, conj_value, fixed, mul
+from framework.ops.arithmetic import applied, conj_value, fixed, mul
 from framework.ops.casting import NUMBERS, cast, into, promote
 from framework.ops.pointwise import binary, common_kind, nothing_like, unary, unsupported, widen
 from framework.ops.selection import where
@@ -94,8 +94,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
             return b if out is None else into(out, b, "pow")
         if not isinstance(exponent, Tensor) and isinstance(exponent, int) and exponent < 0:
             raise ArgumentError("pow: integers to negative integer powers are not allowed; convert with .float()")
-        return _call(IntegerPow, "pow", a, b, out)
-    return _call(Pow, "pow", a, b, out)
+        return applied(IntegerPow, "pow", a, b, out)
+    return applied(Pow, "pow", a, b, out)
 
 
 class IntegerPow(Op):
@@ -294,7 +294,7 @@ def ldexp(input: Any, other: Any, *, out: Any = None) -> Any:
     kinds = [(x.array if isinstance(x, Tensor) else x).dtype.kind for x in (input, other)]
     if kinds[1] in "iu" and kinds[0] != "c":
         x = cast(input, dtypes.get_default_dtype()) if kinds[0] in "biu" else input
-        return _call(Ldexp, "ldexp", x, other, out)
+        return applied(Ldexp, "ldexp", x, other, out)
     if kinds[1] == "b" and kinds[0] in "fV":
         raise unsupported("ldexp", other)
     return mul(input, pow(2.0, other), out=out)

@@ -83,11 +83,18 @@ def place(g: Any, shape: tuple[int, ...], index: Any) -> Any:
 def add_index(out: Any, index: Index, values: Any) -> None:
     """``out[index] += values`` in place, repeated places adding up; ``index`` holds whole slices and index arrays."""
     xp = array_module(out)
+    rows: Any
+    if len(index) == 1 and out.ndim > 1 and out.flags.c_contiguous:  # whole rows: nothing to rearrange
+        rows = xp.where(index[0] < 0, index[0] + out.shape[0], index[0])
+        values = xp.broadcast_to(xp.asarray(values, out.dtype), (*rows.shape, *out.shape[1:]))
+        rows, values = rows.reshape(-1), values.reshape((rows.size, *out.shape[1:]))
+        choose("scatter", out, rows).add_rows(out, rows, values)
+        return
     where = [axis for axis, item in enumerate(index) if not isinstance(item, slice)]
     picked = xp.broadcast_arrays(*[index[axis] for axis in where])
     rest = [axis for axis in range(out.ndim) if axis not in where]
     order = (*where, *rest)
-    rows: Any = 0
+    rows = 0
     for axis, item in zip(where, picked, strict=True):
         length = out.shape[axis]
         rows = rows * length + xp.where(item < 0, item + length, item)

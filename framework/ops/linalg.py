@@ -11,7 +11,7 @@ from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.ops.casting import cast, into
-from framework.ops.dims import normalize_dim, numpy_names
+from framework.ops.dims import also_named, normalize_dim, numpy_names
 from framework.ops.linalg_checks import adjoint, check_floating, check_matrix, identity, raw
 from framework.ops.linalg_solve import inv, inv_ex
 from framework.ops.linalg_spectral import svdvals
@@ -47,6 +47,7 @@ def _largest(x: Any, dim: int, keepdim: bool) -> Any:
 
 
 @numpy_names
+@also_named(input="A")
 def matrix_norm(
     A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
@@ -91,6 +92,7 @@ def matrix_norm(
 
 
 @numpy_names
+@also_named(input="A")
 def linalg_norm(
     A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Any:
@@ -113,6 +115,7 @@ def linalg_norm(
     return vector_norm(A, ord, dims, keepdim, dtype=dtype, out=out)
 
 
+@also_named(input="A")
 def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     """The condition number ``norm(A, p) * norm(A^-1, p)``; by singular values for p of None, 2 and -2."""
     check_matrix("linalg.cond", A)
@@ -135,6 +138,7 @@ def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     return y if out is None else into(out, y)
 
 
+@also_named(input="A")
 def matrix_power(A: Any, n: int, *, out: Any = None) -> Any:
     """``A`` multiplied with itself ``n`` times, by repeated squaring; its inverse for negative ``n``."""
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
@@ -213,6 +217,7 @@ def _exponential(A: Any) -> Any:
     return X.astype(A.dtype)
 
 
+@also_named(input="A")
 def matrix_exp(A: Any) -> Any:
     """The exponential of square matrices, ``I + A + A @ A / 2 + ...``."""
     check_matrix("linalg.matrix_exp", A, square=True, half=True)

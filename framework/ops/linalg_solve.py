@@ -12,7 +12,7 @@ from framework.errors import ArgumentError, ShapeError
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.diagonals import diagonal, tril, triu
-from framework.ops.dims import broadcast_shapes
+from framework.ops.dims import also_named, broadcast_shapes
 from framework.ops.linalg_checks import (
     adjoint,
     check_matrix,
@@ -193,6 +193,7 @@ def _substitute(T: Any, B: Any, upper: bool) -> Any:
         return X
 
 
+@also_named(input="A")
 def solve_triangular(
     A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Any = None
 ) -> Any:
@@ -254,6 +255,7 @@ def _adjugate(A: Any) -> Any:
     return M if n % 2 else -M
 
 
+@also_named(input="A")
 def det(A: Any, *, out: Any = None) -> Any:
     """The determinant of square matrices."""
     check_matrix("linalg.det", A, square=True)
@@ -310,6 +312,7 @@ def logdet(input: Any) -> Any:
     return logarithm + array_module(negative).where(negative, np.nan, 0).astype(raw(logarithm).dtype)
 
 
+@also_named(input="A")
 def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     """The inverse of ``tensordot`` with ``A``: the first ``ind`` dims are its rows, the others its columns."""
     if ind <= 0:
@@ -325,6 +328,7 @@ def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     return y if out is None else into(out, y)
 
 
+@also_named(input="A", other="B")
 def tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
     """The ``X`` with ``tensordot(A, X, X.ndim) = B``; ``dims`` of ``A`` are moved to the end first."""
     if dims is not None:

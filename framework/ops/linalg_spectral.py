@@ -12,6 +12,7 @@ from framework.errors import ArgumentError, LinAlgError, ShapeError
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.diagonals import diag_embed, diagonal
+from framework.ops.dims import also_named
 from framework.ops.linalg_checks import adjoint, check_matrix, check_same, column, identity, raw, row
 from framework.ops.matmul import matmul
 from framework.return_types import structure
@@ -143,6 +144,7 @@ def _uplo(UPLO: str) -> str:
     return UPLO.upper()
 
 
+@also_named(input="A")
 def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Eigenvalues, ascending, and orthonormal eigenvectors (columns) of symmetric or Hermitian matrices.
 
@@ -154,6 +156,7 @@ def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     return y if out is None else into(out, y)
 
 
+@also_named(input="A")
 def eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Eigenvalues, ascending, of symmetric or Hermitian matrices."""
     check_matrix("linalg.eigvalsh", A, square=True)
@@ -198,6 +201,7 @@ class Eig(Op):
         return _solve(back, inner)
 
 
+@also_named(input="A")
 def eig(A: Any, *, out: Any = None) -> Any:
     """Eigenvalues and eigenvectors (columns of length 1) of square matrices; both complex, in no order."""
     check_matrix("linalg.eig", A, square=True)
@@ -205,6 +209,7 @@ def eig(A: Any, *, out: Any = None) -> Any:
     return y if out is None else into(out, y)
 
 
+@also_named(input="A")
 def eigvals(A: Any, *, out: Any = None) -> Any:
     """Eigenvalues of square matrices; complex, in no order."""
     check_matrix("linalg.eigvals", A, square=True)
@@ -224,6 +229,7 @@ def _tolerance(S: Any, shape: Any, atol: Any, rtol: Any) -> Any:
     return xp.maximum(atol[..., None], rtol[..., None] * largest)
 
 
+@also_named(input="A")
 def matrix_rank(
     A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
 ) -> Any:
@@ -278,6 +284,7 @@ class PInv(Op):
         return -adjoint(matmul(K, P)) + rest + through - matmul(matmul(through, P), A)
 
 
+@also_named(input="A")
 def pinv(
     A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
 ) -> Any:
@@ -300,6 +307,7 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
+@also_named(input="A", b="B")
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None, out: Any = None) -> Any:
     """The ``X`` that makes ``|A @ X - B|`` least: ``(solution, residuals, rank, singular_values)``.
 

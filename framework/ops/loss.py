@@ -1,4 +1,4 @@
-"""Losses between values of one shape: squared, absolute, Huber, Kullback-Leibler, Poisson, Gaussian, cross-entropy of bits.
+"""Losses between values of one shape: squared, absolute, Huber, divergence, likelihoods, cross-entropy of bits.
 
 ``reduction`` is "mean" (the default), "sum" or "none". Sums accumulate in at least float32.
 
@@ -54,7 +54,9 @@ def check_same_shape(name: str, **tensors: Any) -> None:
     if len(set(shapes.values())) > 1:
         listed = " and ".join(f"{k} {shape}" for k, shape in shapes.items())
         same_count = len({t.array.size for t in tensors.values() if t.ndim}) == 1
-        hint = "reshape one like the other, e.g. target.view_as(input)" if same_count else "expand one explicitly if meant"
+        hint = (
+            "reshape one like the other, e.g. target.view_as(input)" if same_count else "expand one explicitly if meant"
+        )
         raise ShapeError(f"{name}: expected operands of one shape, got {listed}; {hint}")
 
 
@@ -79,7 +81,8 @@ def _weighted(name: str, loss: Any, input: Any, weight: Any, reduction: str, by_
 
 
 def mse_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Any = None
+    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    weight: Any = None
 ) -> Any:  # fmt: skip
     """The squared error ``(input - target)**2``.
 
@@ -96,7 +99,8 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Any = None
+    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    weight: Any = None
 ) -> Any:  # fmt: skip
     """The absolute error ``|input - target|``.
 
@@ -112,9 +116,10 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0
+    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    beta: float = 1.0
 ) -> Any:  # fmt: skip
-    """Squared below ``beta`` and linear above: ``0.5 * d**2 / beta`` where ``d = |input - target| < beta``, else ``d - beta / 2``.
+    """Squared below ``beta``, linear above: ``0.5 * d**2 / beta`` or ``d - beta / 2`` of ``d = |input - target|``.
 
     Args:
         beta: the error, at least 0, where the two meet; 0 gives the absolute error.
@@ -134,7 +139,7 @@ def smooth_l1_loss(
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
-    """Squared up to ``delta`` and linear above: ``0.5 * d**2`` where ``d = |input - target| <= delta``, else ``delta * (d - delta / 2)``.
+    """Squared up to ``delta``, linear above: ``0.5 * d**2`` or ``delta * (d - delta / 2)`` of ``d = |input - target|``.
 
     Args:
         delta: the error, above 0, where the two meet.
@@ -154,7 +159,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 
 def kl_div(
-    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", log_target: bool = False
+    input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    log_target: bool = False
 ) -> Any:  # fmt: skip
     """The Kullback-Leibler divergence of the distribution ``input``, given as log-probabilities, from ``target``.
 
@@ -181,7 +187,8 @@ def kl_div(
 
 
 def poisson_nll_loss(
-    input: Any, target: Any, log_input: bool = True, full: bool = False, size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, log_input: bool = True, full: bool = False, size_average: bool | None = None,
+    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The negative log-likelihood of counts under a Poisson distribution.
 
@@ -268,7 +275,8 @@ class BinaryCrossEntropy(Op):
 
 
 def binary_cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The cross-entropy of probabilities: ``-(target * log(input) + (1 - target) * log(1 - input))``.
 
@@ -304,7 +312,8 @@ def binary_cross_entropy(
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", pos_weight: Any = None
+    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", pos_weight: Any = None
 ) -> Any:  # fmt: skip
     """Sigmoid and binary cross-entropy in one, without overflow.
 

@@ -97,7 +97,7 @@ class NllLossBackward(Op):
 
 
 def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, float]:
-    """Check class indices; return them with the ignored ones at 0, each sample's weight (1.0 for all), and their sum."""
+    """Check class indices; return them, the ignored ones at 0, each sample's weight (1.0 for all) and their sum."""
     classes = input.shape[1]
     if not isinstance(target, Tensor):
         raise TypeError(f"{name}(): argument 'target' must be Tensor, not {type(target).__name__}")
@@ -122,8 +122,8 @@ def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index:
             wrong = valid & ((index < 0) | (index >= classes))
             if bool(wrong.any()):
                 raise DimensionError(
-                    f"{name}: Target {int(index[wrong][0])} is out of bounds: expected class indices in [0, {classes - 1}] "
-                    f"for input with shape {tuple(input.shape)}, or ignore_index={ignore_index}"
+                    f"{name}: Target {int(index[wrong][0])} is out of bounds: expected class indices in "
+                    f"[0, {classes - 1}] for input with shape {tuple(input.shape)}, or ignore_index={ignore_index}"
                 )
             index = xp.where(valid, index, 0)
     index = index.astype(np.intp)
@@ -149,13 +149,16 @@ def _accumulator(input: Any) -> np.dtype[Any]:
 
 def _check_scores(name: str, input: Any) -> None:
     if input.ndim < 1:
-        raise ShapeError(f"{name}: expected input with at least 1 dim, (classes,) or (batch, classes, ...), got a 0-d one")
+        raise ShapeError(
+            f"{name}: expected input with at least 1 dim, (classes,) or (batch, classes, ...), got a 0-d one"
+        )
     if not input.dtype.is_floating_point:
         raise DtypeError(f"{name}: not implemented for {input.dtype} tensors; convert input with .float()")
 
 
 def nll_loss(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100,
+    reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The negative log-likelihood of class indices, from log-probabilities: ``-weight[t] * input[n, t]``.
 
@@ -189,7 +192,8 @@ def _as_batch(name: str, target: Any) -> Any:
 
 
 def cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0
+    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, ignore_index: int = -100,
+    reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Any:  # fmt: skip
     """The cross-entropy between scores and classes: ``-log(softmax(input))`` at the target's class.
 
@@ -226,7 +230,8 @@ def cross_entropy(
             smooth = scale * (label_smoothing / input.shape[1])
         scale = scale * (1 - label_smoothing)
     out = apply(
-        CrossEntropy, input, target=index, scale=scale, smooth=smooth, class_weight=class_weight, reduction=reduction, total=total if reduction == "mean" else 1.0
+        CrossEntropy, input, target=index, scale=scale, smooth=smooth, class_weight=class_weight, reduction=reduction,
+        total=total if reduction == "mean" else 1.0
     )  # fmt: skip
     loss = out[0] if type(out) is tuple else out
     return loss.squeeze(0) if single and reduction == "none" else loss
@@ -261,7 +266,8 @@ def _soft_cross_entropy(
 
 
 def linear_cross_entropy(
-    input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None, weight: Any = None, reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None
+    input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None, weight: Any = None,
+    reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None
 ) -> Any:  # fmt: skip
     """``cross_entropy(linear(input, linear_weight, linear_bias), target, ...)``, the head of a classifier in one call.
 
@@ -280,16 +286,16 @@ def linear_cross_entropy(
         raise ShapeError(f"{name}: expected linear_weight with at least 2 dims, got shape {tuple(linear_weight.shape)}")
     if input.shape[-1] != linear_weight.shape[-1]:
         raise ShapeError(
-            f"{name}: expected equal input and linear_weight last dimensions (in_features), got {tuple(input.shape)} and "
-            f"{tuple(linear_weight.shape)}"
+            f"{name}: expected equal input and linear_weight last dimensions (in_features), got {tuple(input.shape)} "
+            f"and {tuple(linear_weight.shape)}"
         )
     outer = tuple(linear_weight.shape[:-1])
     if linear_bias is not None and tuple(linear_bias.shape) != outer:
         raise ShapeError(f"{name}: expected linear_bias shape {outer}, got {tuple(linear_bias.shape)}")
     if len(outer) > 1 and input.ndim == 1:
         raise ShapeError(
-            f"{name}: a linear_weight of shape {tuple(linear_weight.shape)} needs batched input (N, {input.shape[-1]}), "
-            f"got {tuple(input.shape)}"
+            f"{name}: a linear_weight of shape {tuple(linear_weight.shape)} needs batched input "
+            f"(N, {input.shape[-1]}), got {tuple(input.shape)}"
         )
     shape = (*input.shape[:-1], *outer)
     if tuple(target.shape) == shape and ignore_index is not None:
@@ -297,5 +303,6 @@ def linear_cross_entropy(
     rows = linear_weight.reshape(-1, input.shape[-1]) if len(outer) > 1 else linear_weight
     bias = linear_bias.reshape(-1) if linear_bias is not None and len(outer) > 1 else linear_bias
     return cross_entropy(
-        linear(input, rows, bias).reshape(shape), target, weight=weight, reduction=reduction, ignore_index=-100 if ignore_index is None else ignore_index, label_smoothing=label_smoothing
+        linear(input, rows, bias).reshape(shape), target, weight=weight, reduction=reduction,
+        ignore_index=-100 if ignore_index is None else ignore_index, label_smoothing=label_smoothing
     )  # fmt: skip

@@ -19,7 +19,8 @@ from framework.ops.similarity import pairwise_distance
 
 
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """``max(0, -target * (input1 - input2) + margin)``: ``input1`` should rank above ``input2`` where the target is 1.
 
@@ -41,7 +42,8 @@ def margin_ranking_loss(
 
 
 def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The distance ``input`` itself where the target is 1, ``max(0, margin - input)`` where it is -1.
 
@@ -71,7 +73,8 @@ def soft_margin_loss(
 
 
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """``1 - cos(input1, input2)`` where the target is 1, ``max(0, cos - margin)`` where it is -1.
 
@@ -83,8 +86,8 @@ def cosine_embedding_loss(
     reduction = reduction_of(name, size_average, reduce, reduction)
     if not (target.ndim in (0, 1) and target.ndim + 1 == input1.ndim == input2.ndim):
         raise ShapeError(
-            f"{name}: {target.ndim}D target tensor expects {target.ndim + 1}D input tensors, (N, D) with a target (N,) or "
-            f"(D,) with a 0-d one; got {tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
+            f"{name}: {target.ndim}D target tensor expects {target.ndim + 1}D input tensors, (N, D) with a target "
+            f"(N,) or (D,) with a 0-d one; got {tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
         )
     if input1.shape != input2.shape or (target.ndim and target.shape[0] != input1.shape[0]):
         raise ShapeError(
@@ -101,7 +104,8 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(
-    anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-6, swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """``max(0, d(anchor, positive) - d(anchor, negative) + margin)`` with the p-norm distance over the last dim.
 
@@ -116,12 +120,14 @@ def triplet_margin_loss(
     """
     reduction = reduction_of("triplet_margin_loss", size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
-        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin, swap=swap, reduction=reduction
+        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
+        swap=swap, reduction=reduction
     )  # fmt: skip
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Any, positive: Any, negative: Any, *, distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean"
+    anchor: Any, positive: Any, negative: Any, *, distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0, swap: bool = False, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """``triplet_margin_loss`` with a distance of one's own; the Euclidean one unless given."""
     name = "triplet_margin_loss"
@@ -141,7 +147,8 @@ def triplet_margin_with_distance_loss(
 
 
 def multilabel_soft_margin_loss(
-    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The binary cross-entropy of scores, averaged over the classes of each sample.
 
@@ -173,7 +180,8 @@ def _rows(name: str, input: Any) -> Any:
 
 
 def multi_margin_loss(
-    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """The multi-class hinge loss: the mean over classes ``j != t`` of ``max(0, margin - x[t] + x[j])**p``.
 
@@ -191,13 +199,14 @@ def multi_margin_loss(
     x = _rows(name, input)
     if target.ndim > 1 or target.array.size != x.shape[0]:
         raise ShapeError(
-            f"{name}: inconsistent target size, expected {x.shape[0]} class indices for input {tuple(input.shape)}, got "
-            f"{tuple(target.shape)}"
+            f"{name}: inconsistent target size, expected {x.shape[0]} class indices for input {tuple(input.shape)}, "
+            f"got {tuple(target.shape)}"
         )
     index, scale, _ = class_targets(name, x, target.reshape(-1), weight, -1 << 62)
     right = -apply(NllLoss, x, target=index, scale=1.0)  # (N,), the score of the right class
-    others = array_module(x.array).ones(x.shape, x.array.dtype)
-    others[range(len(index)), index] = 0
+    xp = array_module(x.array)
+    others = xp.ones(x.shape, x.array.dtype)
+    others[xp.arange(len(index)), index] = 0
     gap = (margin - right.unsqueeze(1) + x).clamp(min=0)
     loss = ((gap if p == 1 else gap.square()) * others).sum(1) / x.shape[1]
     if weight is not None:
@@ -210,7 +219,7 @@ def multi_margin_loss(
 def multilabel_margin_loss(
     input: Any, target: Any, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Any:
-    """The multi-label hinge loss: the sum over labels ``t`` and other classes ``j`` of ``max(0, 1 - (x[t] - x[j])) / C``.
+    """The multi-label hinge loss: ``max(0, 1 - (x[t] - x[j])) / C`` summed over labels ``t`` and other classes ``j``.
 
     Args:
         input: (N, C) or (C,) scores.
@@ -233,7 +242,9 @@ def multilabel_margin_loss(
     count, classes = x.shape
     listed = xp.cumsum(index < 0, axis=1) == 0  # before the first -1
     if bool((listed & (index >= classes)).any()):
-        raise DimensionError(f"{name}: target class indices must be in [0, {classes - 1}] or -1, got {int(index.max())}")
+        raise DimensionError(
+            f"{name}: target class indices must be in [0, {classes - 1}] or -1, got {int(index.max())}"
+        )
     is_label = xp.zeros((count, classes), bool)
     rows, places = xp.nonzero(listed)
     is_label[rows, index[rows, places]] = True

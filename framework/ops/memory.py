@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from framework.autograd.op import Op, apply
 from framework.autograd.views import apply_view, bump
 from framework.devices import array_module
 from framework.errors import ArgumentError, GraphError, ShapeError
-from framework.ops.dims import shape_of
+from framework.ops.dims import named_sizes, shape_of
 from framework.ops.storage import UntypedStorage, address, flat, owner_of, strided
 from framework.tensor import Tensor, wrap
 
@@ -201,13 +202,16 @@ def relaid(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
         return self
 
     method.__name__ = method.__qualname__ = name
+    method.__wrapped__ = function  # type: ignore[attr-defined]  # gives it a signature
     method.__doc__ = f"``{name[:-1]}`` in place: the tensor itself takes the new shape."
     return method
 
 
-def resize_(input: Tensor, *size: Any, memory_format: memory_format | None = contiguous_format) -> Tensor:
+def resize_(
+    input: Tensor, *size: Any, memory_format: memory_format | None = contiguous_format, **named: Any
+) -> Tensor:
     """Give the tensor another shape in place: the first elements stay, new ones hold whatever the memory held."""
-    shape = shape_of(size)
+    shape = named_sizes("resize_", size, named, "size")
     if input.requires_grad:
         raise GraphError("resize_: cannot resize variables that require grad; use reshape(), or detach() first")
     if any(n < 0 for n in shape):
@@ -239,9 +243,31 @@ def resize_as_(
     return resize_(input, tuple(the_template.shape), memory_format=memory_format)
 
 
-def set_(input: Tensor, source: Tensor | None = None) -> Tensor:
-    """Make the tensor look at the memory of another, with its shape and strides; at no memory without one."""
-    input.array = array_module(input.array).empty(0, input.array.dtype) if source is None else source.array
+def set_(
+    input: Tensor, source: Tensor | UntypedStorage | None = None, storage_offset: int = 0, size: Any = None, stride: Any = None
+) -> Tensor:
+    """Make the tensor look at other memory: a tensor's with its shape and strides, or a region of a storage; at none.
+
+    Args:
+        storage_offset, size, stride: the region, in elements; the whole unless given. The stride is contiguous unless
+            given.
+    """
+    kind = input.array.dtype
+    if source is None:
+        input.array = array_module(input.array).empty(0, kind)
+    elif isinstance(source, Tensor) and size is None:
+        input.array = source.array
+    else:
+        memory = flat(source.array if isinstance(source, Tensor) else source._array)
+        if size is None:
+            size = (memory.size // kind.itemsize - storage_offset,)
+        shape = shape_of((size,))
+        if stride is None:
+            steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        else:
+            steps = [int(s) for s in stride]
+        strides = tuple(step * kind.itemsize for step in steps)
+        input.array = strided(memory, shape, strides, storage_offset * kind.itemsize, kind)
     bump(input, "set_")
     return input
 

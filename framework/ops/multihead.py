@@ -18,7 +18,12 @@ from framework.tensor import wrap
 
 
 def multi_head_attention_forward(
-    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int, in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool, dropout_p: float, out_proj_weight: Any, out_proj_bias: Any, training: bool = True, key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None, use_separate_proj_weight: bool = False, q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True, is_causal: bool = False
+    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int, in_proj_weight: Any, in_proj_bias: Any,
+    bias_k: Any, bias_v: Any, add_zero_attn: bool, dropout_p: float, out_proj_weight: Any, out_proj_bias: Any,
+    training: bool = True, key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Any = None, k_proj_weight: Any = None,
+    v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True,
+    is_causal: bool = False
 ) -> tuple[Any, Any]:  # fmt: skip
     """Multi-head attention from its weights; ``nn.MultiheadAttention`` is the layer.
 
@@ -32,7 +37,7 @@ def multi_head_attention_forward(
         key_padding_mask: (N, S) or (S,): True at keys to pass over, or numbers added to the scores.
         need_weights: give the attention weights too, which is slower.
         attn_mask: (L, S) or (N * heads, L, S): True where not to look, or numbers added to the scores.
-        use_separate_proj_weight: take q_proj_weight (E, E), k_proj_weight (E, kdim) and v_proj_weight (E, vdim) instead.
+        use_separate_proj_weight: take q_proj_weight (E, E), k_proj_weight (E, kdim), v_proj_weight (E, vdim) instead.
         static_k, static_v: (N * heads, S, E / heads) projected keys and values to use instead.
         average_attn_weights: average the weights over the heads.
         is_causal: ``attn_mask`` is the causal one.
@@ -41,12 +46,18 @@ def multi_head_attention_forward(
         The output, of the query's shape, and the weights (N, L, S) or (N, heads, L, S), None unless asked for.
     """
     return attend(
-        query, key, value, embed_dim_to_check, num_heads, (in_proj_weight, in_proj_bias), (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None, (bias_k, bias_v), add_zero_attn, dropout_p if training else 0.0, (out_proj_weight, out_proj_bias), key_padding_mask, need_weights, attn_mask, (static_k, static_v), average_attn_weights, is_causal, batch_first=False
+        query, key, value, embed_dim_to_check, num_heads, (in_proj_weight, in_proj_bias), (q_proj_weight,
+        k_proj_weight, v_proj_weight) if use_separate_proj_weight else None, (bias_k, bias_v), add_zero_attn,
+        dropout_p if training else 0.0, (out_proj_weight, out_proj_bias), key_padding_mask, need_weights, attn_mask,
+        (static_k, static_v), average_attn_weights, is_causal, batch_first=False
     )  # fmt: skip
 
 
 def attend(
-    query: Any, key: Any, value: Any, embed_dim: int, num_heads: int, in_proj: tuple[Any, Any], separate: tuple[Any, Any, Any] | None, extra: tuple[Any, Any], add_zero_attn: bool, dropout: float, out_proj: tuple[Any, Any], key_padding_mask: Any, need_weights: bool, attn_mask: Any, static: tuple[Any, Any], average: bool, is_causal: bool, batch_first: bool
+    query: Any, key: Any, value: Any, embed_dim: int, num_heads: int, in_proj: tuple[Any, Any], separate: tuple[Any,
+    Any, Any] | None, extra: tuple[Any, Any], add_zero_attn: bool, dropout: float, out_proj: tuple[Any, Any],
+    key_padding_mask: Any, need_weights: bool, attn_mask: Any, static: tuple[Any, Any], average: bool,
+    is_causal: bool, batch_first: bool
 ) -> tuple[Any, Any]:  # fmt: skip
     """``multi_head_attention_forward`` for either order of the first two dims; weights and biases come in pairs."""
     single = _check(query, key, value, key_padding_mask, attn_mask, embed_dim, num_heads, separate is not None)
@@ -74,7 +85,8 @@ def attend(
 
     q = heads(q)
     k, v = (
-        heads(t) if s is None else s.reshape(batch, num_heads, *s.shape[1:]) for t, s in zip((k, v), static, strict=True)
+        heads(t) if s is None else s.reshape(batch, num_heads, *s.shape[1:])
+        for t, s in zip((k, v), static, strict=True)
     )
     if add_zero_attn:
         zeros = wrap(array_module(k.array).zeros((batch, num_heads, 1, width), k.array.dtype))
@@ -121,9 +133,7 @@ def _project(query: Any, key: Any, value: Any, in_proj: tuple[Any, Any], separat
     return [linear(t, w, b) for t, w, b in zip((query, key, value), weight.split(size), biases, strict=True)]
 
 
-def _merge(
-    attn_mask: Any, padding: Any, batch: int, heads: int, rows: int, columns: int, dtype: Any
-) -> Any:
+def _merge(attn_mask: Any, padding: Any, batch: int, heads: int, rows: int, columns: int, dtype: Any) -> Any:
     """Both masks in one that broadcasts to (N, heads, L, S): bool where both are, else numbers to add."""
     if attn_mask is not None:
         attn_mask = _widened(attn_mask, columns)
@@ -162,12 +172,14 @@ def _check(
     name = "multi_head_attention_forward"
     shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}"
     if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
-        raise ShapeError(f"{name}: expected query, key and value to be all 3-D (batched) or all 2-D (unbatched), got {shapes}")
+        raise ShapeError(
+            f"{name}: expected query, key and value to be all 3-D (batched) or all 2-D (unbatched), got {shapes}"
+        )
     single = query.ndim == 2
     if padding is not None and padding.ndim != query.ndim - 1:
         raise ShapeError(
-            f"{name}: expected key_padding_mask to be {'1-D (S,)' if single else '2-D (N, S)'} for {query.ndim}-D query, got "
-            f"{tuple(padding.shape)}"
+            f"{name}: expected key_padding_mask to be {'1-D (S,)' if single else '2-D (N, S)'} for "
+            f"{query.ndim}-D query, got {tuple(padding.shape)}"
         )
     if query.shape[-1] != embed_dim:
         raise ShapeError(f"{name}: was expecting embedding dimension of {embed_dim}, but got {shapes}")

@@ -35,12 +35,14 @@ class Addcmul(Op):
         )
 
 
-def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+def addcmul(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1, out: Any = None) -> Any:
     """``input + value * tensor1 * tensor2``, elementwise with broadcasting.
 
     Args:
         value: a number; an integer for integer tensors.
     """
+    if older:
+        tensor1, tensor2, value = _older_form("addcmul", tensor1, tensor2, older)
     _check_tensors("addcmul", tensor1, tensor2, value)
     (x, a, b), dtype = promote_all("addcmul", input, tensor1, tensor2)
     _no_bools("addcmul", x, dtype)
@@ -73,12 +75,14 @@ class Addcdiv(Op):
         )
 
 
-def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1, out: Any = None) -> Any:
     """``input + value * tensor1 / tensor2``, elementwise with broadcasting. Integers are refused.
 
     Args:
         value: a number.
     """
+    if older:
+        tensor1, tensor2, value = _older_form("addcdiv", tensor1, tensor2, older)
     _check_tensors("addcdiv", tensor1, tensor2, value)
     (x, a, b), _ = promote_all("addcdiv", input, tensor1, tensor2)
     if category_of(tensor1) <= dtypes.INTEGRAL and category_of(tensor2) <= dtypes.INTEGRAL:
@@ -91,6 +95,13 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
     except ValueError as error:
         raise broadcast_error("addcdiv", a, b, error) from None
     return y if out is None else into(out, y, "addcdiv")
+
+
+def _older_form(name: str, value: Any, tensor1: Any, older: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+    """The tensors and the number of a call in four positions, ``addcmul(x, value, tensor1, tensor2)``."""
+    if len(older) != 1 or not isinstance(value, NUMBERS):
+        raise TypeError(f"{name}() takes 3 positional arguments but {3 + len(older)} were given; pass value by keyword")
+    return tensor1, older[0], value
 
 
 def _check_tensors(name: str, tensor1: Any, tensor2: Any, value: Any) -> None:

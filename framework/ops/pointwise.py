@@ -63,6 +63,8 @@ def unary(
         saves_x, saves_y = "x" in reads, "y" in reads
 
         class Unary(Op):
+            bare = True
+
             def forward(self, x: Any) -> Any:
                 dtype = x.dtype
                 wide = x.astype(FLOAT32) if x.itemsize == 2 and not exact and dtype in HALF else x
@@ -135,6 +137,7 @@ def binary(
 
         class Binary(Op):
             broadcasts = True
+            bare = True
 
             def forward(self, a: Any, b: Any) -> Any:
                 dtype = common_kind(a, b)

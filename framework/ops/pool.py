@@ -15,7 +15,7 @@ from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.casting import into
 from framework.ops.conv import per_axis, unbatched
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor
 
 Ints = tuple[int, ...]
 
@@ -78,31 +78,33 @@ class MaxPoolGather(Op):
         return apply(MaxPoolGradient, g, winners=self.winners, lengths=self.lengths, kernel=self.kernel, **self.where)
 
 
-class WindowSum(Op):
-    """The sum of each window, zeros around the input."""
+class AvgPool(Op):
+    """The sum of each window over a divisor, zeros around the input."""
 
-    name = "AvgPool"
-
-    def forward(self, x: Any, window: Ints, stride: Ints, padding: Ints, outputs: Ints, kernel: Any = None) -> Any:
-        self.where = {"window": window, "stride": stride, "padding": padding}
+    def forward(
+        self, x: Any, window: Ints, stride: Ints, padding: Ints, outputs: Ints, divisor: Any, kernel: Any = None
+    ) -> Any:
+        self.where = {"window": window, "stride": stride, "padding": padding, "divisor": divisor}
         self.lengths = x.shape[2:]
         self.kernel = kernel or choose("pool", x, kind="mean", **self.where)
-        return self.kernel.window_sum(x, window, stride, padding, outputs)
+        return self.kernel.avg_pool(x, window, stride, padding, outputs, divisor)
 
     def backward(self, g: Any) -> Any:
-        return apply(WindowSpread, g, lengths=self.lengths, kernel=self.kernel, **self.where)
+        return apply(AvgPoolGradient, g, lengths=self.lengths, kernel=self.kernel, **self.where)
 
 
-class WindowSpread(Op):
-    """Each window's value added to all its places."""
+class AvgPoolGradient(Op):
+    """Each window's gradient over the divisor, added to all its places."""
 
-    def forward(self, g: Any, lengths: Ints, kernel: Any, window: Ints, stride: Ints, padding: Ints) -> Any:
-        self.where = {"window": window, "stride": stride, "padding": padding}
+    def forward(
+        self, g: Any, lengths: Ints, kernel: Any, window: Ints, stride: Ints, padding: Ints, divisor: Any
+    ) -> Any:
+        self.where = {"window": window, "stride": stride, "padding": padding, "divisor": divisor}
         self.places, self.kernel = g.shape[2:], kernel
-        return kernel.window_spread(g, lengths, window, stride, padding)
+        return kernel.avg_pool_gradient(g, lengths, window, stride, padding, divisor)
 
     def backward(self, gx: Any) -> Any:
-        return apply(WindowSum, gx, outputs=self.places, kernel=self.kernel, **self.where)
+        return apply(AvgPool, gx, outputs=self.places, kernel=self.kernel, **self.where)
 
 
 def prepare(name: str, input: Any, axes: int, integers: str = "") -> tuple[Any, bool]:
@@ -272,23 +274,10 @@ def _avg_pool(
         raise ArgumentError(f"{name}: divisor must be not zero, got divisor_override=0")
     window, stride, padding, _, outputs = geometry(name, input, axes, kernel_size, stride, padding, 1, ceil_mode)
     lengths = tuple(int(n) for n in input.shape[2:])
-    total = apply(WindowSum, input, window=window, stride=stride, padding=padding, outputs=outputs)
     count = divisor_override or _counts(lengths, window, stride, padding, outputs, count_include_pad)
-    y = unbatched(_divided(total, count), single)
+    y = apply(AvgPool, input, window=window, stride=stride, padding=padding, outputs=outputs, divisor=count)
+    y = unbatched(y, single)
     return y if out is None else into(out, y)
-
-
-def _divided(total: Any, count: Any) -> Any:
-    array = total.array if isinstance(total, Tensor) else total
-    if array.dtype.kind in "iu":
-        from framework.ops.arithmetic import div
-
-        return div(total, count if isinstance(count, int) else wrap(count.astype(array.dtype)), rounding_mode="trunc")
-    if isinstance(count, int):
-        return total if count == 1 else total / count
-    from framework.devices import array_module
-
-    return total / array_module(array).asarray(count.astype(array.dtype))
 
 
 def avg_pool1d(

@@ -14,7 +14,7 @@ from framework.kernels.generic.resize import Table
 from framework.ops.conv import unbatched
 from framework.ops.dims import shape_of
 from framework.ops.gather import Gather
-from framework.ops.pool import WindowSum, prepare
+from framework.ops.pool import AvgPool, prepare
 from framework.ops.resize import Resample
 from framework.tensor import Tensor, wrap
 
@@ -48,9 +48,16 @@ def adaptive_average(name: str, axes: int, input: Any, output_size: Any) -> Any:
     spatial = tuple(int(n) for n in input.shape[2:])
     if min(lengths) > 0 and all(n % o == 0 for n, o in zip(spatial, lengths, strict=True)):
         window = tuple(n // o for n, o in zip(spatial, lengths, strict=True))
-        total = apply(WindowSum, input, window=window, stride=window, padding=(0,) * axes, outputs=lengths)
-        count = math.prod(window)
-        return unbatched(total if count == 1 else total / count, single)
+        y = apply(
+            AvgPool,
+            input,
+            window=window,
+            stride=window,
+            padding=(0,) * axes,
+            outputs=lengths,
+            divisor=math.prod(window),
+        )
+        return unbatched(y, single)
     tables = []
     for n, o in zip(spatial, lengths, strict=True):
         start, stop = adaptive_windows(n, o)

@@ -11,7 +11,7 @@ from framework import dtypes
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, ShapeError
-from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names
+from framework.ops.dims import also_named, named_sizes, normalize_dim, normalize_dims, numpy_names
 from framework.ops.indexing import getitem
 from framework.ops.shape import expand, reshape, transpose
 from framework.tensor import Tensor, wrap
@@ -141,7 +141,7 @@ def tile(input: Any, *dims: Any, **named: Any) -> Any:
 
 @numpy_names
 def repeat_interleave(
-    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Any = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:
     """Each entry of a dim repeated, ``repeats`` times or as often as its entry of ``repeats`` says.
 
@@ -151,7 +151,8 @@ def repeat_interleave(
         >>> framework.repeat_interleave(framework.tensor([7, 8]), 2)
         tensor([7, 7, 8, 8])
     """
-    if repeats is None:
+    if repeats is None or input is None:
+        input = repeats if input is None else input
         counts = input.array
         if counts.ndim != 1 or counts.dtype.kind not in "iu":
             raise ArgumentError(
@@ -197,6 +198,7 @@ def repeat_interleave(
     return clone(joined) if repeats == 1 and isinstance(joined, Tensor) else joined
 
 
+@also_named(input="tensor")
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers (...) int64 as vectors (..., num_classes) int64: 1 at the class, 0 elsewhere.
 

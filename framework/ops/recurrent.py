@@ -19,10 +19,11 @@ GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
 class Recurrent(Op):
-    """One direction of one layer over a whole flat sequence. Gives the outputs and the last state (LSTM: both of them)."""
+    """One direction of one layer over a whole flat sequence. Gives the outputs and the last state (LSTM: both)."""
 
     def forward(
-        self, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, mode: str, sizes: tuple[int, ...], reverse: bool
+        self, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, mode: str,
+        sizes: tuple[int, ...], reverse: bool
     ) -> Any:  # fmt: skip
         self.mode, self.sizes, self.reverse = mode, sizes, reverse
         self.kernel = choose("recurrent", x, mode=mode, sizes=sizes)
@@ -73,7 +74,8 @@ def _step(mode: str, gates: Any, h: Any, c: Any, w_hh: Any, b_hh: Any, w_hr: Any
 
 
 def run(
-    mode: str, input: Any, states: Sequence[Any], params: Sequence[Any], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool, batch_sizes: Any = None
+    mode: str, input: Any, states: Sequence[Any], params: Sequence[Any], has_biases: bool, num_layers: int,
+    dropout: float, train: bool, bidirectional: bool, batch_first: bool, batch_sizes: Any = None
 ) -> tuple[Any, ...]:  # fmt: skip
     """All layers and directions of a recurrent net: the output, and the last states stacked.
 
@@ -121,7 +123,9 @@ def run(
 
 def _entry(mode: str) -> Any:
     def function(*args: Any) -> tuple[Any, ...]:
-        packed = not isinstance(args[3], bool)  # (data, batch_sizes, hx, params, ...) or (input, hx, params, has_biases, ...)
+        packed = not isinstance(
+            args[3], bool
+        )  # (data, batch_sizes, hx, params, ...) or (input, hx, params, has_biases, ...)
         data, sizes, args = (args[0], args[1], args[2:]) if packed else (args[0], None, args[1:])
         states, params, has_biases, num_layers, dropout, train, bidirectional = args[:7]
         states = tuple(states) if mode == "LSTM" else (states,)

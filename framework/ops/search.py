@@ -9,6 +9,7 @@ import numpy as np
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.ops.casting import NUMBERS, as_operand, into, result_type
+from framework.ops.dims import also_named
 from framework.ops.reduction import plain
 from framework.tensor import Tensor, wrap
 
@@ -102,6 +103,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
+@also_named(element="elements", test_element="test_elements")
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None
 ) -> Any:

@@ -16,8 +16,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     r = _factor("pixel_shuffle", "upscale_factor", upscale_factor)
     if channels % (r * r):
         raise ShapeError(
-            f"pixel_shuffle: expected its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-            f"input.size(-3)={channels} is not divisible by {r * r}"
+            f"pixel_shuffle: expected its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     out = channels // (r * r)
     n = len(batch)
@@ -32,8 +32,8 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     r = _factor("pixel_unshuffle", "downscale_factor", downscale_factor)
     if height % r or width % r:
         raise ShapeError(
-            f"pixel_unshuffle: expected height and width to be divisible by downscale_factor, but {height} x {width} is not "
-            f"divisible by {r}"
+            f"pixel_unshuffle: expected height and width to be divisible by downscale_factor, but {height} x {width} "
+            f"is not divisible by {r}"
         )
     n = len(batch)
     split = input.reshape((*batch, channels, height // r, r, width // r, r))

@@ -10,9 +10,9 @@ from framework.autograd.op import Op, apply
 from framework.errors import DtypeError
 from framework.kernels import choose
 from framework.ops.casting import cast, into
+from framework.ops.creation import empty_like
 from framework.ops.dims import normalize_dim
 from framework.ops.exponential import exp, log
-from framework.ops.creation import empty_like
 from framework.tensor import Tensor
 
 
@@ -71,7 +71,7 @@ def _call(op: type[Op], name: str, input: Any, dim: int | None, dtype: Any, stac
             input = cast(input, dtypes.as_dtype(dtype))
         if not input.dtype.is_floating_point:
             raise DtypeError(
-                f"{name}: not implemented for {input.dtype} tensors; pass dtype=framework.float32 or convert with .float()"
+                f"{name}: not implemented for {input.dtype} tensors; pass dtype=framework.float32 or use .float()"
             )
     y = apply(op, input, axis=axis)
     return y if out is None else into(out, y)

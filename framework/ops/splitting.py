@@ -10,7 +10,7 @@ from framework.autograd.op import Op, apply
 from framework.autograd.views import mark_view
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, ShapeError
-from framework.ops.dims import normalize_dim, numpy_names
+from framework.ops.dims import also_named, normalize_dim, numpy_names
 from framework.ops.slices import Select, Slice, sliced
 from framework.tensor import Tensor
 
@@ -119,9 +119,9 @@ def _apart(parts: tuple[Any, ...], input: Any) -> tuple[Any, ...]:
     return parts
 
 
-def unsafe_split(tensor: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
+def unsafe_split(input: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
     """``split`` whose parts do not count as views: writing into one in place is the caller's risk."""
-    return _apart(split(tensor, split_size, dim), tensor)
+    return _apart(split(input, split_size, dim), input)
 
 
 def unsafe_split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
@@ -135,6 +135,7 @@ def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
 
 @numpy_names
+@also_named(tensor_indices_or_sections="indices_or_sections")
 def tensor_split(
     input: Any, indices_or_sections: Any = None, dim: int = 0, *, sections: Any = None, indices: Any = None
 ) -> tuple[Any, ...]:

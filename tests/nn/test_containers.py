@@ -19,7 +19,7 @@ def test_sequential_runs_in_order_and_names_its_parts():
     assert framework.equal(net(x), b(a(x).relu()))
     assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     named = nn.Sequential(OrderedDict(first=a, last=b))
-    assert named.first is a and list(named.state_dict())[0] == "first.weight"
+    assert named.first is a and next(iter(named.state_dict())) == "first.weight"
     assert len(net) == 3 and list(net)[2] is b and net[-1] is b
 
 
@@ -50,7 +50,7 @@ def test_sequential_as_a_list():
     [
         (lambda s: s[2], IndexError, "index 2 is out of range"),
         (lambda s: s[-3], IndexError, "index -3 is out of range"),
-        (lambda s: s + [1], ValueError, "another Sequential"),
+        (lambda s: s.__add__([1]), ValueError, "another Sequential"),
         (lambda s: s * 0, ValueError, "positive int"),
         (lambda s: s * "2", TypeError, "int only"),
         (lambda s: s.insert(5, nn.Identity()), IndexError, "index out of range"),
@@ -73,7 +73,7 @@ def test_module_list():
     assert list(m[:2]) == [a, b] and type(m[:2]) is nn.ModuleList
     m.extend([a])
     m += [b]
-    assert list(m) == [a, b, c, a, b] and list(m + [c]) == [a, b, c, a, b, c]
+    assert list(m) == [a, b, c, a, b] and list(m.__add__([c])) == [a, b, c, a, b, c]
     m[1] = c
     del m[0]
     assert list(m) == [c, c, a, b]

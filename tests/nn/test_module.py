@@ -187,7 +187,7 @@ def test_paths_lead_to_parts():
     assert isinstance(net.layers[0].fc, nn.Identity)
     with pytest.raises(AttributeError, match="nope"):
         net.get_submodule("layers.nope")
-    with pytest.raises(AttributeError, match="not an nn.Parameter"):
+    with pytest.raises(AttributeError, match=r"not an nn\.Parameter"):
         net.get_parameter("head.in_features")
     with pytest.raises(AttributeError, match="not a buffer"):
         net.get_buffer("head.weight")

@@ -31,7 +31,10 @@ def test_values_and_derivatives(name, get, shapes, kwargs, rng):
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     y, expected = get(F)(*ours, **kwargs), get(T)(*theirs, **kwargs)
     np.testing.assert_allclose(y.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
-    f = lambda *xs: get(F)(*xs, **kwargs)  # noqa: E731
+
+    def f(*xs):
+        return get(F)(*xs, **kwargs)
+
     assert gradcheck(f, tuple(ours)) and gradgradcheck(f, tuple(ours))
 
 

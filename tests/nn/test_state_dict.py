@@ -32,7 +32,7 @@ def test_keys_are_flat_own_parameters_then_buffers_then_children():
     assert list(state) == KEYS
     assert all(not t.requires_grad for t in state.values())
     assert state._metadata["0.fc"] == {"version": 1} and list(state._metadata) == ["", "0", "0.fc", "1"]
-    assert list(net().state_dict(prefix="m."))[0] == "m.0.weight"
+    assert next(iter(net().state_dict(prefix="m."))) == "m.0.weight"
     kept = net()
     assert kept.state_dict(keep_vars=True)["1.weight"] is kept[1].weight
     destination = {}

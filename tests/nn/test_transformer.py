@@ -73,17 +73,13 @@ def test_attention(rng, case, masks, weights):
     grads_agree(ours, theirs)
 
 
-def test_self_attention_and_unbatched(rng):
-    for options in ({}, {"batch_first": True}):
-        ours, theirs = pair("MultiheadAttention", 6, 2, **options)
-        check(lambda x: ours(x, x, x), lambda x: theirs(x, x, x), rng.standard_normal((4, 2, 6)))  # noqa: B023
-        grads_agree(ours, theirs)
-        check(
-            lambda x, m: ours(x, m, m),
-            lambda x, m: theirs(x, m, m),
-            rng.standard_normal((4, 6)),
-            rng.standard_normal((3, 6)),
-        )  # noqa: B023
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_self_attention_and_unbatched(rng, batch_first):
+    ours, theirs = pair("MultiheadAttention", 6, 2, batch_first=batch_first)
+    check(lambda x: ours(x, x, x), lambda x: theirs(x, x, x), rng.standard_normal((4, 2, 6)))
+    grads_agree(ours, theirs)
+    x, memory = rng.standard_normal((4, 6)), rng.standard_normal((3, 6))
+    check(lambda x, m: ours(x, m, m), lambda x, m: theirs(x, m, m), x, memory)
 
 
 def test_causal_hint(rng):

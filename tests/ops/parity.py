@@ -46,7 +46,7 @@ def flat(value: Any) -> list[Any]:
 
 
 def check(ours: Callable[..., Any], theirs: Callable[..., Any], *arrays: Any, fixed: Sequence[int] = ()) -> None:
-    """Compare outputs, and the gradients of a weighted sum of them in all floating-point arguments but the ``fixed``."""
+    """Compare outputs, and the gradients of a weighted sum of them in all real arguments but the ``fixed``."""
     torch = pytest.importorskip("torch")
     mine, their = tensors(arrays, fixed)
     y = ours(*mine)

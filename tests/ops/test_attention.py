@@ -46,7 +46,12 @@ def test_agrees_with_pytorch(rng, monkeypatch, case, block):
 @pytest.mark.parametrize("block", [kernel.BLOCK, 12])
 @pytest.mark.parametrize(
     "mask",
-    [MASK, MASK[None, None], np.random.default_rng(1).random((2, 1, 1, 7)) > 0.5, np.random.default_rng(2).random((2, 1, 5, 7))],
+    [
+        MASK,
+        MASK[None, None],
+        np.random.default_rng(1).random((2, 1, 1, 7)) > 0.5,
+        np.random.default_rng(2).random((2, 1, 5, 7)),
+    ],
     ids=["bool", "bool 4-d", "padding", "numbers"],
 )
 def test_masks(rng, monkeypatch, mask, block):
@@ -115,7 +120,12 @@ def test_refuses():
         (ShapeError, "last dims of query", (x, framework.ones(2, 3, 5), x), {}),
         (ShapeError, "at least 2 dimensional", (x[0, 0], x, x), {}),
         (ShapeError, "attn_mask to", (x, x, x, framework.ones(3, 4)), {}),
-        (ShapeError, "enable_gqa", (framework.ones(1, 3, 2, 2), *[framework.ones(1, 2, 2, 2)] * 2), {"enable_gqa": True}),
+        (
+            ShapeError,
+            "enable_gqa",
+            (framework.ones(1, 3, 2, 2), *[framework.ones(1, 2, 2, 2)] * 2),
+            {"enable_gqa": True},
+        ),
         (DtypeError, "one dtype", (x, x.double(), x), {}),
         (DtypeError, "attn_mask to be bool or floating", (x, x, x, ones.long()), {}),
         (DtypeError, "not implemented for framework.int64", (x.long(), x.long(), x.long()), {}),

@@ -32,7 +32,12 @@ def test_sums_over_alignments(rng):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(
     ("inputs", "targets", "zero"),
-    [([6, 5, 4], [3, 2, 1], False), ([6, 2, 6], [3, 3, 0], True), ([6, 6, 2], [0, 2, 2], True), ([6, 4, 5], [1, 1, 1], True)],
+    [
+        ([6, 5, 4], [3, 2, 1], False),
+        ([6, 2, 6], [3, 3, 0], True),
+        ([6, 6, 2], [0, 2, 2], True),
+        ([6, 4, 5], [1, 1, 1], True),
+    ],
 )
 def test_agrees_with_pytorch(rng, inputs, targets, zero, reduction):
     torch = pytest.importorskip("torch")
@@ -48,7 +53,9 @@ def test_other_layouts(rng):
     theirs = pytest.importorskip("torch").nn.functional.ctc_loss
     lp = log_probs(rng, 6, 3, 5)
     joined = np.array([1, 2, 3, 4, 4, 1])
-    check(lambda x, t: F.ctc_loss(x, t, (6, 5, 4), (3, 2, 1)), lambda x, t: theirs(x, t, (6, 5, 4), (3, 2, 1)), lp, joined)
+    check(
+        lambda x, t: F.ctc_loss(x, t, (6, 5, 4), (3, 2, 1)), lambda x, t: theirs(x, t, (6, 5, 4), (3, 2, 1)), lp, joined
+    )
     padded = np.array([[0, 1, 2], [3, 0, 0], [1, 1, 0]])
     check(
         lambda x, t: F.ctc_loss(x, t, (6, 5, 4), (3, 2, 1), blank=4),

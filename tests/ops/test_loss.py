@@ -60,7 +60,9 @@ ELEMENTWISE = [
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(("name", "arrays", "options"), ELEMENTWISE, ids=[f"{c[0]}-{i}" for i, c in enumerate(ELEMENTWISE)])
+@pytest.mark.parametrize(
+    ("name", "arrays", "options"), ELEMENTWISE, ids=[f"{c[0]}-{i}" for i, c in enumerate(ELEMENTWISE)]
+)
 def test_agrees_with_pytorch(name, arrays, options, reduction):
     theirs = getattr(pytest.importorskip("torch").nn.functional, name)
     # PyTorch has no gradient of soft_margin_loss in the target, and at 0 and 1 that of binary_cross_entropy is infinite
@@ -87,21 +89,34 @@ def test_cross_entropy(rng, shape, ignore_index, weighted, smoothing, reduction)
     )  # fmt: skip
 
 
-def test_weights(rng):
+@pytest.mark.parametrize(
+    ("name", "key", "size"),
+    [
+        ("binary_cross_entropy_with_logits", "pos_weight", 4),
+        ("binary_cross_entropy_with_logits", "weight", 4),
+        ("multilabel_soft_margin_loss", "weight", 4),
+        ("mse_loss", "weight", (3, 4)),
+        ("l1_loss", "weight", (3, 4)),
+        ("huber_loss", "weight", (3, 4)),
+    ],
+)
+def test_weights(rng, name, key, size):
     torch = pytest.importorskip("torch")
-    x, t, w = rng.standard_normal((3, 4)), rng.random((3, 4)), rng.random(4)
-    for name, key in (("binary_cross_entropy_with_logits", "pos_weight"), ("binary_cross_entropy_with_logits", "weight"),
-                      ("multilabel_soft_margin_loss", "weight")):  # fmt: skip
-        theirs = getattr(torch.nn.functional, name)
-        check(lambda x, t, w: getattr(F, name)(x, t, **{key: w}), lambda x, t, w: theirs(x, t, **{key: w}), x, t, w, fixed=[2])  # noqa: B023
-    for name in ("mse_loss", "l1_loss", "huber_loss"):
-        theirs = getattr(torch.nn.functional, name)
-        check(lambda x, t, w: getattr(F, name)(x, t, weight=w), lambda x, t, w: theirs(x, t, weight=w), x, t, t + 1)  # noqa: B023
+    check(
+        lambda x, t, w: getattr(F, name)(x, t, **{key: w}),
+        lambda x, t, w: getattr(torch.nn.functional, name)(x, t, **{key: w}),
+        rng.standard_normal((3, 4)), rng.random((3, 4)), rng.random(size), fixed=[2],
+    )  # fmt: skip
 
 
 def test_linear_cross_entropy(rng):
     theirs = pytest.importorskip("torch").nn.functional.linear_cross_entropy
-    arrays = rng.standard_normal((3, 5)), rng.standard_normal((4, 2, 5)), rng.integers(0, 4, (3, 2)), rng.standard_normal((4, 2))
+    arrays = (
+        rng.standard_normal((3, 5)),
+        rng.standard_normal((4, 2, 5)),
+        rng.integers(0, 4, (3, 2)),
+        rng.standard_normal((4, 2)),
+    )
     check(
         lambda x, w, t, b: F.linear_cross_entropy(x, w, t, linear_bias=b, label_smoothing=0.1),
         lambda x, w, t, b: theirs(x, w, t, linear_bias=b, label_smoothing=0.1), *arrays,

@@ -35,14 +35,20 @@ def caller(library, mode, states, **options):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    "options", [{}, {"bidirectional": True}, {"batch_first": True}, {"sizes": [3, 2, 1], "bidirectional": True}], ids=str
+    "options",
+    [{}, {"bidirectional": True}, {"batch_first": True}, {"sizes": [3, 2, 1], "bidirectional": True}],
+    ids=str,
 )
 def test_agrees_with_pytorch(rng, mode, options):
     torch = pytest.importorskip("torch")
     gates, states = MODES[mode]
     copies = 2 if options.get("bidirectional") else 1
     shape = (6, 5) if "sizes" in options else (3, 4, 5) if options.get("batch_first") else (4, 3, 5)
-    arrays = [rng.standard_normal(shape), *rng.standard_normal((states, copies, 3, 6)), *weights(rng, gates, 5, 6, copies)]
+    arrays = [
+        rng.standard_normal(shape),
+        *rng.standard_normal((states, copies, 3, 6)),
+        *weights(rng, gates, 5, 6, copies),
+    ]
     check(caller(framework, mode, states, **options), caller(torch, mode, states, **options), *arrays)
 
 
@@ -59,7 +65,11 @@ def test_derivatives(rng, mode, options):
     gates, states = MODES[mode]
     copies = 2 if options else 1
     shape = (3, 2) if options else (2, 2, 2)
-    arrays = [rng.standard_normal(shape), *rng.standard_normal((states, copies, 2, 2)), *weights(rng, gates, 2, 2, copies)]
+    arrays = [
+        rng.standard_normal(shape),
+        *rng.standard_normal((states, copies, 2, 2)),
+        *weights(rng, gates, 2, 2, copies),
+    ]
     inputs = [framework.from_numpy(np.ascontiguousarray(a)).requires_grad_() for a in arrays]
     function = caller(framework, mode, states, **options)
     assert gradcheck(function, inputs)

@@ -71,7 +71,11 @@ def test_infinities():
 
 def test_dtype_argument_in_every_place():
     x = framework.tensor([1, 2])
-    for y in (F.softmax(x, 0, framework.float64), F.softmax(x, 0, 3, framework.float64), x.softmax(dim=0, dtype=framework.float64)):
+    for y in (
+        F.softmax(x, 0, framework.float64),
+        F.softmax(x, 0, 3, framework.float64),
+        x.softmax(dim=0, dtype=framework.float64),
+    ):
         assert y.dtype is framework.float64
         np.testing.assert_allclose(y.numpy(), reference(np.array([1.0, 2.0]), 0))
     out = framework.tensor([0.0, 0.0])

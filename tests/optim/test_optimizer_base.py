@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import framework
-from framework import nn, optim
+from framework import kernels, nn, optim
 from framework.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 
@@ -221,3 +221,15 @@ def test_unfit_parameters():
         optim.LBFGS([{"params": parameter()}, {"params": parameter()}])
     with pytest.raises(RuntimeError, match="only 'strong_wolfe' is supported"):
         optim.LBFGS([parameter()], line_search_fn="other").step(lambda: framework.tensor(1.0))
+
+
+def test_load_state_dict_refuses_other_groups():
+    a = optim.SGD([parameter(), parameter()])
+    with pytest.raises(ValueError, match="different number of parameter groups"):
+        a.load_state_dict({"state": {}, "param_groups": []})
+    with pytest.raises(ValueError, match="doesn't match the size of optimizer's group"):
+        a.load_state_dict(optim.SGD([parameter()]).state_dict())
+
+
+def test_kernel_is_chosen():
+    assert "generic" in kernels.explain("optimizer", np.zeros(3), rule="adam")

@@ -1,7 +1,6 @@
 """Learning-rate schedules: PyTorch's rates and momenta, checkpoints, closed forms and messages."""
 
 import inspect
-import math
 import pickle
 import warnings
 
@@ -11,6 +10,11 @@ import pytest
 import framework
 from framework import nn, optim
 from framework.optim import lr_scheduler
+
+
+def _root(t):
+    return t**0.5
+
 
 CASES = [
     ("StepLR", {"step_size": 3, "gamma": 0.5}),
@@ -22,11 +26,12 @@ CASES = [
     ("CosineAnnealingLR", {"T_max": 6, "eta_min": 0.01}),
     ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3}),
-    ("CyclicLR", {"base_lr": [0.01, 0.02], "max_lr": 0.1, "step_size_up": 3, "step_size_down": 5, "mode": "triangular2"}),
+    ("CyclicLR", {"base_lr": [0, 0.02], "max_lr": 0.1, "step_size_up": 3, "step_size_down": 5, "mode": "triangular2"}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "exp_range", "gamma": 0.9}),
-    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "scale_fn": lambda t: math.sqrt(t), "scale_mode": "iterations"}),
+    ("CyclicLR", {"base_lr": 0, "max_lr": 0.1, "step_size_up": 3, "scale_fn": _root, "scale_mode": "iterations"}),
     ("OneCycleLR", {"max_lr": 0.2, "total_steps": 14}),
-    ("OneCycleLR", {"max_lr": [0.2, 0.4], "epochs": 7, "steps_per_epoch": 2, "three_phase": True, "anneal_strategy": "linear"}),
+    ("OneCycleLR", {"max_lr": [0.2, 0.4], "total_steps": 14, "three_phase": True, "anneal_strategy": "linear"}),
+    ("OneCycleLR", {"max_lr": 0.2, "epochs": 7, "steps_per_epoch": 2, "div_factor": 5, "final_div_factor": 10}),
     ("OneCycleLR", {"max_lr": 0.2, "total_steps": 14, "cycle_momentum": False, "pct_start": 0.5}),
     ("LambdaLR", {"lr_lambda": [lambda t: 0.9**t, lambda t: 1 / (t + 1)]}),
     ("MultiplicativeLR", {"lr_lambda": lambda t: 0.95}),

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from framework.errors import ArgumentError
-from vision.datasets.vision import VisionDataset
+from vision.datasets.vision import VisionDataset, numbered
 
 SIZE = 28  # pixels a side
 DRAWN = 96  # pixels a side of the drawing that is warped down to SIZE
@@ -87,13 +87,16 @@ class RenderedDigits(VisionDataset):
         size: int | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__("", transform, target_transform)
-        self.train = train
+        super().__init__(None, transform=transform, target_transform=target_transform)
+        self.train = bool(train)
         self.seed = seed
         self.size = (10_000 if train else 2_000) if size is None else size
         if self.size < 1:
             raise ArgumentError(f"RenderedDigits: size must be at least 1, got {size}")
+        if not 0 <= seed < 2**62:
+            raise ArgumentError(f"RenderedDigits: seed must be a number from 0 to 2**62 - 1, got {seed}")
         self.classes = [str(d) for d in range(10)]
+        self.class_to_idx = numbered(self.classes)
         self._drawn: dict[int, Image.Image] = {}
 
     def _rng(self, index: int) -> np.random.Generator:
@@ -109,7 +112,7 @@ class RenderedDigits(VisionDataset):
         image = self._drawn.get(index)
         if image is None:
             image = self._drawn[index] = render(self._target(index), self._rng(index))
-        return self._finish(image, self._target(index))
+        return self._finish(image.copy(), self._target(index))  # a copy, since a transform may write into it
 
     def __len__(self) -> int:
         return self.size

@@ -8,24 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from framework.errors import ArgumentError
-from vision.datasets.vision import VisionDataset
+from vision.datasets.vision import VisionDataset, numbered
 from vision.io import open_image
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
+def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
+    """Whether a file's name ends in one of the extensions, in small letters or capitals."""
+    return filename.lower().endswith(extensions)
+
+
+def is_image_file(filename: str) -> bool:
+    """Whether a file's name ends as images' names do."""
+    return has_file_allowed_extension(filename, IMG_EXTENSIONS)
+
+
 def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
-    """The sub-folders of a folder as class names, sorted, and their numbers.
+    """The sub-folders of a folder as class names, sorted, and their numbers. Hidden ones are passed over.
 
     Raises:
         FileNotFoundError: the folder is missing or has no sub-folder.
     """
+    name = os.fspath(directory)
     if not os.path.isdir(directory):
-        raise FileNotFoundError(f"there is no folder {os.fspath(directory)!r}; give the folder that holds one folder a class")
+        raise FileNotFoundError(f"there is no folder {name!r}; give the folder that holds one folder a class")
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
-        raise FileNotFoundError(f"could not find any class folder in {os.fspath(directory)!r}; put images in one folder a class")
-    return classes, {name: number for number, name in enumerate(classes)}
+        raise FileNotFoundError(f"could not find any class folder in {name!r}; put images in one folder a class")
+    return classes, numbered(classes)
 
 
 def make_dataset(
@@ -38,43 +49,60 @@ def make_dataset(
     """(path, class number) of every file under the class folders that has one of the extensions.
 
     Raises:
-        ArgumentError: both or neither of ``extensions`` and ``is_valid_file`` are given.
+        ArgumentError: both or neither of ``extensions`` and ``is_valid_file`` are given, or no class is.
         FileNotFoundError: a class has no file, unless ``allow_empty``.
     """
     if (extensions is None) == (is_valid_file is None):
-        raise ArgumentError("make_dataset: give either extensions or is_valid_file")
+        raise ArgumentError("make_dataset: extensions and is_valid_file cannot both be None, nor both be given")
+    directory = Path(directory).expanduser()
     if class_to_idx is None:
         class_to_idx = find_classes(directory)[1]
-    endings = (extensions,) if isinstance(extensions, str) else extensions
+    elif not class_to_idx:
+        raise ArgumentError("make_dataset: class_to_idx must have at least one entry to collect any samples")
+    endings = (extensions,) if isinstance(extensions, str) else extensions or ()
     samples: list[tuple[str, int]] = []
     empty = []
     for name in sorted(class_to_idx):
         before = len(samples)
-        for folder, _, files in sorted(os.walk(Path(directory) / name, followlinks=True)):
+        for folder, _, files in sorted(os.walk(directory / name, followlinks=True)):
             for file in sorted(files):
                 path = os.path.join(folder, file)
-                if is_valid_file(path) if is_valid_file else file.lower().endswith(endings or ()):
+                if is_valid_file(path) if is_valid_file else has_file_allowed_extension(file, endings):
                     samples.append((path, class_to_idx[name]))
         if len(samples) == before:
             empty.append(name)
     if empty and not allow_empty:
         wanted = f" (supported extensions are: {', '.join(endings)})" if endings else ""
         raise FileNotFoundError(
-            f"found no valid file for the classes {', '.join(empty)} in {os.fspath(directory)!r}{wanted}; add images or "
-            "remove the folders"
+            f"found no valid file for the classes {', '.join(empty)} in {os.fspath(directory)!r}{wanted}; add images, "
+            "remove the folders, or pass allow_empty=True"
         )
     return samples
 
 
-def default_loader(path: str) -> Any:
-    """A Pillow image in RGB."""
+def pil_loader(path: str | os.PathLike[str]) -> Any:
+    """The Pillow image in a file, in RGB."""
     return open_image(path)
 
 
+default_loader = pil_loader
+
+
 class DatasetFolder(VisionDataset):
-    """Files of any kind in one folder a class.
+    """Files of any kind in one folder a class. To find classes in another way, override ``find_classes``.
+
+    Args:
+        root: the folder.
+        loader: what makes a sample of a path.
+        extensions: the endings of the files to take; or give ``is_valid_file``.
+        transform: applied to the sample.
+        target_transform: applied to the class number.
+        is_valid_file: whether to take the file at a path.
+        allow_empty: accept classes without files.
 
     Attributes:
+        classes: the class names, sorted.
+        class_to_idx: the class numbers by name.
         samples: (path, class number) of every file.
         targets: the class number of every file.
     """
@@ -89,12 +117,27 @@ class DatasetFolder(VisionDataset):
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
     ) -> None:
-        super().__init__(root, transform, target_transform)
-        self.classes, numbers = find_classes(root)
+        super().__init__(root, transform=transform, target_transform=target_transform)
+        self.classes, self.class_to_idx = self.find_classes(self.root)
         self.loader = loader
         self.extensions = extensions
-        self.samples = make_dataset(root, numbers, extensions, is_valid_file, allow_empty)
+        self.samples = self.make_dataset(self.root, self.class_to_idx, extensions, is_valid_file, allow_empty)
         self.targets = [target for _, target in self.samples]
+
+    def find_classes(self, directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
+        """The class names, and their numbers."""
+        return find_classes(directory)
+
+    @staticmethod
+    def make_dataset(
+        directory: str | os.PathLike[str],
+        class_to_idx: dict[str, int],
+        extensions: tuple[str, ...] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+        allow_empty: bool = False,
+    ) -> list[tuple[str, int]]:
+        """(path, class number) of every file."""
+        return make_dataset(directory, class_to_idx, extensions, is_valid_file, allow_empty)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, target = self.samples[index]
@@ -106,6 +149,10 @@ class DatasetFolder(VisionDataset):
 
 class ImageFolder(DatasetFolder):
     """Images in one folder a class: ``root/ants/1.jpg``, ``root/bees/2.jpg``. Files of other kinds are passed over.
+
+    Args:
+        root, transform, target_transform, is_valid_file, allow_empty: as in ``DatasetFolder``.
+        loader: what makes an image of a path; Pillow, in RGB, unless given.
 
     Example:
         >>> ImageFolder("flowers/train", transform=transforms.ToTensor()).classes

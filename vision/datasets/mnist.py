@@ -18,39 +18,48 @@ from PIL import Image
 
 from framework.io import FileFormatError
 from framework.tensor import wrap
-from hub import download, verify
-from vision.datasets.vision import VisionDataset
+from hub import download as fetch
+from hub import verify
+from vision.datasets.vision import DatasetNotFound, VisionDataset, numbered
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _LARGEST = 1 << 31  # bytes an idx file may hold unpacked
+_MOST_DIMS = 8
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
-    """The array of an idx file (gzipped if the name ends so).
+    """The array of an idx file, gzipped or not.
 
     Raises:
         FileFormatError: the file is no idx file, is cut short, or holds more than its header says.
     """
     name = os.fspath(path)
+    with open(name, "rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"  # an idx file begins with two zeros
     try:
-        with gzip.open(name) if name.endswith(".gz") else open(name, "rb") as file:
-            data = file.read(_LARGEST + 1)
+        with gzip.open(name) if packed else open(name, "rb") as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or head[3] > _MOST_DIMS:
+                raise FileFormatError(f"{name}: not an idx file")
+            dtype, ndim = np.dtype(_IDX_TYPES[head[2]]), head[3]
+            sizes = file.read(4 * ndim)
+            shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4")) if len(sizes) == 4 * ndim else None
+            wanted = math.prod(shape) * dtype.itemsize if shape is not None else 0
+            if shape is None or wanted > _LARGEST:
+                raise FileFormatError(f"{name}: cut short in its header, or its header says an absurd size ({shape})")
+            data = file.read(wanted + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileFormatError(f"{name}: the gzip data is broken ({error}); download it again") from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES or len(data) < 4 + 4 * data[3]:
-        raise FileFormatError(f"{name}: not an idx file")
-    dtype, ndim = np.dtype(_IDX_TYPES[data[2]]), data[3]
-    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", ndim, 4))
-    wanted = 4 + 4 * ndim + math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
-        raise FileFormatError(f"{name}: the header says {shape}, {wanted} bytes in all, and there are {len(data)}")
-    return np.frombuffer(data, dtype, offset=4 + 4 * ndim).reshape(shape).astype(dtype.newbyteorder("="))
+        there = "more" if len(data) > wanted else len(data)
+        raise FileFormatError(f"{name}: the header says {shape}, {wanted} bytes, and there are {there}")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 class MNIST(VisionDataset):
     """Handwritten digits, 28 x 28 grey, 60,000 for training and 10,000 for testing.
 
-    The four files are looked for in ``root``, ``root/MNIST/raw`` and ``root/raw``, with or without ``.gz``.
+    The files are looked for in ``root/MNIST/raw``, ``root`` and ``root/raw``, with or without ``.gz``.
 
     Args:
         root: the folder.
@@ -58,21 +67,30 @@ class MNIST(VisionDataset):
         transform: applied to the Pillow image (mode L).
         target_transform: applied to the class number.
         download: fetch files that are missing from the official addresses, verified, into ``root/MNIST/raw``.
+
+    Attributes:
+        data: uint8 tensor (N, 28, 28).
+        targets: int64 tensor (N).
+
+    Raises:
+        DatasetNotFound: files are missing, and ``download`` is off.
+        FileFormatError: a file is broken, or images and labels do not belong together.
     """
 
-    mirrors: ClassVar[tuple[str, ...]] = (
+    mirrors: ClassVar[list[str]] = [
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
-    )
-    md5: ClassVar[dict[str, str]] = {
-        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-    }
-    names: ClassVar[tuple[str, ...]] = tuple(
-        f"{i} - {w}" for i, w in enumerate("zero one two three four five six seven eight nine".split())
-    )
+    ]
+    resources: ClassVar[list[tuple[str, str]]] = [  # names and md5
+        ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+        ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+        ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+        ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+    ]
+    classes: ClassVar[list[str]] = [
+        "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
+        "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
+    ]  # fmt: skip
 
     def __init__(
         self,
@@ -82,36 +100,57 @@ class MNIST(VisionDataset):
         target_transform: Callable[[Any], Any] | None = None,
         download: bool = False,
     ) -> None:
-        super().__init__(root, transform, target_transform)
+        super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
-        self.classes = list(self.names)
         part = "train" if train else "t10k"
-        images, labels = (self._find(f"{part}-{kind}-ubyte", download) for kind in ("images-idx3", "labels-idx1"))
+        images, labels = (self._file(f"{part}-{kind}-ubyte.gz", download) for kind in ("images-idx3", "labels-idx1"))
         pixels, targets = read_idx(images), read_idx(labels)
-        if pixels.ndim != 3 or targets.ndim != 1 or len(pixels) != len(targets):
-            raise FileFormatError(f"{images}: shape {pixels.shape} and {labels}: shape {targets.shape} do not belong together")
+        if pixels.ndim != 3 or pixels.dtype != np.uint8 or targets.shape != pixels.shape[:1]:
+            raise FileFormatError(
+                f"{images} of shape {pixels.shape} and {labels} of shape {targets.shape}: not images and their labels"
+            )
+        if targets.size and not 0 <= targets.min() <= targets.max() < len(self.classes):
+            raise FileFormatError(f"{labels}: holds labels outside 0 to {len(self.classes) - 1}")
         self.data = wrap(pixels)
         self.targets = wrap(targets.astype(np.int64))
 
     @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The class numbers by name."""
+        return numbered(self.classes)
+
+    @property
     def raw_folder(self) -> Path:
         """Where downloads go."""
-        return self.root / type(self).__name__ / "raw"
+        return Path(self.root, type(self).__name__, "raw")
 
-    def _find(self, name: str, fetch: bool) -> Path:
-        for folder in (self.raw_folder, self.root, self.root / "raw"):
-            for path in (folder / name, folder / f"{name}.gz"):
-                if path.is_file():
-                    return path
-        archive = f"{name}.gz"
-        if not fetch:
-            raise FileNotFoundError(
-                f"{type(self).__name__}: there is no {name} (or {archive}) under {str(self.root)!r}; pass download=True to "
-                "fetch it"
+    @classmethod
+    def _places(cls, root: str | os.PathLike[str], archive: str) -> list[Path]:
+        """Where a file may be, packed or not."""
+        folders = (Path(root, cls.__name__, "raw"), Path(root), Path(root, "raw"))
+        return [folder / name for folder in folders for name in (archive.removesuffix(".gz"), archive)]
+
+    def _file(self, archive: str, download: bool) -> Path:
+        found = next((path for path in self._places(self.root, archive) if path.is_file()), None)
+        if found is None and not download:
+            raise DatasetNotFound(
+                f"{type(self).__name__}: there is no {archive}, packed or not, under {str(self.root)!r}; "
+                "pass download=True to fetch it"
             )
-        return download(
-            [mirror + archive for mirror in self.mirrors], self.raw_folder / archive, md5=self.md5[archive]
-        )
+        return found or self._fetch(archive)
+
+    def _fetch(self, archive: str) -> Path:
+        addresses = [f"{mirror}{archive}" for mirror in self.mirrors]
+        return fetch(addresses, self.raw_folder / archive, md5=dict(self.resources)[archive])
+
+    def download(self) -> None:
+        """Fetch what is missing of all four files, verified."""
+        for archive, _ in self.resources:
+            self._file(archive, True)
+
+    def check(self) -> bool:
+        """Whether all four files are there, gzipped, and the official ones."""
+        return all(any(verify(path, md5=md5) for path in self._places(self.root, name)) for name, md5 in self.resources)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         return self._finish(Image.fromarray(self.data.array[index]), int(self.targets.array[index]))
@@ -125,40 +164,33 @@ class MNIST(VisionDataset):
 
     @classmethod
     def present(cls, root: str | os.PathLike[str]) -> bool:
-        """Whether a folder holds the training images, so that it can be told by looking."""
-        name = "train-images-idx3-ubyte"
-        folders = (Path(root), Path(root) / "raw", Path(root) / cls.__name__ / "raw")
-        return any((f / n).is_file() for f in folders for n in (name, f"{name}.gz"))
-
-    def check(self) -> bool:
-        """Whether every gzipped file found is the official one."""
-        folders = (self.raw_folder, self.root, self.root / "raw")
-        return all(any(verify(f / name, md5=md5) for f in folders) for name, md5 in self.md5.items())
+        """Whether a folder holds the training images, so that the data set can be told by looking."""
+        return any(path.is_file() for path in cls._places(root, "train-images-idx3-ubyte.gz"))
 
 
 class FashionMNIST(MNIST):
     """Zalando's pictures of clothes in MNIST's format: https://github.com/zalandoresearch/fashion-mnist."""
 
-    mirrors = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
-    md5: ClassVar[dict[str, str]] = {
-        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
-    }
-    names = (
+    mirrors: ClassVar[list[str]] = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"]
+    resources: ClassVar[list[tuple[str, str]]] = [
+        ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
+        ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
+        ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+    ]
+    classes: ClassVar[list[str]] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 class KMNIST(MNIST):
     """Handwritten cursive Japanese characters in MNIST's format: https://github.com/rois-codh/kmnist."""
 
-    mirrors = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
-    md5: ClassVar[dict[str, str]] = {
-        "train-images-idx3-ubyte.gz": "bdb82020997e1d708af4cf47b453dcf7",
-        "train-labels-idx1-ubyte.gz": "e144d726b3acfaa3e44228e80efcd344",
-        "t10k-images-idx3-ubyte.gz": "5c965bf0a639b31b8f53240b1b52f4d7",
-        "t10k-labels-idx1-ubyte.gz": "7320c461ea6c1c855c0b718fb2a4b134",
-    }
-    names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    mirrors: ClassVar[list[str]] = ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"]
+    resources: ClassVar[list[tuple[str, str]]] = [
+        ("train-images-idx3-ubyte.gz", "bdb82020997e1d708af4cf47b453dcf7"),
+        ("train-labels-idx1-ubyte.gz", "e144d726b3acfaa3e44228e80efcd344"),
+        ("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7"),
+        ("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
+    ]
+    classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]

@@ -8,34 +8,44 @@ from pathlib import Path
 from typing import Any
 
 from framework.data import Dataset
+from framework.errors import ArgumentError
+
+
+class DatasetNotFound(FileNotFoundError, RuntimeError):
+    """A data set whose files are not where they were looked for."""
 
 
 class VisionDataset(Dataset):
     """Images under a folder, with transforms for them and for their targets.
 
-    Attributes:
-        classes: the class names, in the order of the class numbers.
-        class_to_idx: the class numbers by name.
+    Args:
+        root: the folder; "~" stands for the home folder. None for a data set that needs no files.
+        transforms: applied to image and target together; excludes the other two.
+        transform: applied to the image.
+        target_transform: applied to the target.
     """
-
-    classes: list[str]
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        transforms: Callable[[Any, Any], tuple[Any, Any]] | None = None,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.root = Path(root)
+        if transforms is not None and (transform is not None or target_transform is not None):
+            raise ArgumentError("only transforms or transform/target_transform can be passed as argument, not both")
+        self.root: Any = None if root is None else Path(root).expanduser()
+        self.transforms = transforms
         self.transform = transform
         self.target_transform = target_transform
 
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """The class numbers by name."""
-        return {name: number for number, name in enumerate(self.classes)}
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__}: a data set of images must define __len__")
 
     def _finish(self, image: Any, target: Any) -> tuple[Any, Any]:
+        """A sample as it leaves the data set."""
+        if self.transforms is not None:
+            return self.transforms(image, target)
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
@@ -47,9 +57,16 @@ class VisionDataset(Dataset):
         return ""
 
     def __repr__(self) -> str:
-        lines = [f"Dataset {type(self).__name__}", f"    Number of datapoints: {len(self)}", f"    Root location: {self.root}"]  # type: ignore[arg-type]
-        if self.extra_repr():
-            lines.append(f"    {self.extra_repr()}")
-        if self.transform is not None:
-            lines.append(f"    Transform: {self.transform!r}")
-        return "\n".join(lines)
+        lines = [f"Number of datapoints: {len(self)}"]
+        if self.root is not None:
+            lines.append(f"Root location: {self.root}")
+        lines += self.extra_repr().splitlines()
+        for name in ("transforms", "transform", "target_transform"):
+            if (value := getattr(self, name)) is not None:
+                lines += f"{name}: {value!r}".splitlines()
+        return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in lines)])
+
+
+def numbered(names: list[str]) -> dict[str, int]:
+    """The class numbers by name."""
+    return {name: number for number, name in enumerate(names)}

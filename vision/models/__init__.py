@@ -1,5 +1,7 @@
 """Image models, registered by name with ``hub``."""
 
+from hub import create as get_model
+from hub import list_models
 from vision.models.resnet import (
     BasicBlock,
     Bottleneck,

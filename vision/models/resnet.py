@@ -13,7 +13,7 @@ from typing import Any
 
 from framework import nn
 from framework.errors import ArgumentError
-from hub import register_model
+from hub import refuse_weights, register_model
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -159,8 +159,9 @@ class ResNet(nn.Module):
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(m, nn.BatchNorm2d | nn.GroupNorm):
-                nn.init.constant_(m.weight, 1)
-                nn.init.constant_(m.bias, 0)
+                for values, start in ((m.weight, 1), (m.bias, 0)):
+                    if values is not None:
+                        nn.init.constant_(values, start)
         if zero_init_residual:
             for m in self.modules():
                 last = m.bn3 if isinstance(m, Bottleneck) else m.bn2 if isinstance(m, BasicBlock) else None
@@ -168,7 +169,12 @@ class ResNet(nn.Module):
                     nn.init.constant_(last.weight, 0)
 
     def _make_layer(
-        self, block: type[BasicBlock] | type[Bottleneck], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        planes: int,
+        blocks: int,
+        stride: int = 1,
+        dilate: bool = False,
     ) -> nn.Sequential:
         norm = self._norm_layer
         before = self.dilation
@@ -182,7 +188,8 @@ class ResNet(nn.Module):
         first = block(self.inplanes, planes, stride, downsample, self.groups, self.base_width, before, norm)
         self.inplanes = outplanes
         rest = [
-            block(outplanes, planes, 1, None, self.groups, self.base_width, self.dilation, norm) for _ in range(1, blocks)
+            block(outplanes, planes, 1, None, self.groups, self.base_width, self.dilation, norm)
+            for _ in range(1, blocks)
         ]
         return nn.Sequential(first, *rest)
 
@@ -193,61 +200,74 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
+# The builders. Each takes torchvision's ``weights``, which has to be None, and ``progress``, and ResNet's arguments.
+
+
 @register_model
-def resnet18(**config: Any) -> ResNet:
+def resnet18(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNet-18: 11.7 M parameters."""
+    refuse_weights("resnet18", weights)
     return ResNet(BasicBlock, [2, 2, 2, 2], **config)
 
 
 @register_model
-def resnet34(**config: Any) -> ResNet:
+def resnet34(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNet-34: 21.8 M parameters."""
+    refuse_weights("resnet34", weights)
     return ResNet(BasicBlock, [3, 4, 6, 3], **config)
 
 
 @register_model
-def resnet50(**config: Any) -> ResNet:
+def resnet50(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNet-50: 25.6 M parameters."""
+    refuse_weights("resnet50", weights)
     return ResNet(Bottleneck, [3, 4, 6, 3], **config)
 
 
 @register_model
-def resnet101(**config: Any) -> ResNet:
+def resnet101(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNet-101: 44.5 M parameters."""
+    refuse_weights("resnet101", weights)
     return ResNet(Bottleneck, [3, 4, 23, 3], **config)
 
 
 @register_model
-def resnet152(**config: Any) -> ResNet:
+def resnet152(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNet-152: 60.2 M parameters."""
+    refuse_weights("resnet152", weights)
     return ResNet(Bottleneck, [3, 8, 36, 3], **config)
 
 
 @register_model
-def resnext50_32x4d(**config: Any) -> ResNet:
+def resnext50_32x4d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNeXt-50, 32 groups of width 4: 25.0 M parameters."""
-    return ResNet(Bottleneck, [3, 4, 6, 3], **{"groups": 32, "width_per_group": 4, **config})
+    refuse_weights("resnext50_32x4d", weights)
+    return ResNet(Bottleneck, [3, 4, 6, 3], groups=32, width_per_group=4, **config)
 
 
 @register_model
-def resnext101_32x8d(**config: Any) -> ResNet:
+def resnext101_32x8d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNeXt-101, 32 groups of width 8: 88.8 M parameters."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], **{"groups": 32, "width_per_group": 8, **config})
+    refuse_weights("resnext101_32x8d", weights)
+    return ResNet(Bottleneck, [3, 4, 23, 3], groups=32, width_per_group=8, **config)
 
 
 @register_model
-def resnext101_64x4d(**config: Any) -> ResNet:
+def resnext101_64x4d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """ResNeXt-101, 64 groups of width 4: 83.5 M parameters."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], **{"groups": 64, "width_per_group": 4, **config})
+    refuse_weights("resnext101_64x4d", weights)
+    return ResNet(Bottleneck, [3, 4, 23, 3], groups=64, width_per_group=4, **config)
 
 
 @register_model
-def wide_resnet50_2(**config: Any) -> ResNet:
+def wide_resnet50_2(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """Wide ResNet-50-2: bottlenecks twice as wide, 68.9 M parameters."""
-    return ResNet(Bottleneck, [3, 4, 6, 3], **{"width_per_group": 128, **config})
+    refuse_weights("wide_resnet50_2", weights)
+    return ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=128, **config)
 
 
 @register_model
-def wide_resnet101_2(**config: Any) -> ResNet:
+def wide_resnet101_2(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
     """Wide ResNet-101-2: bottlenecks twice as wide, 126.9 M parameters."""
-    return ResNet(Bottleneck, [3, 4, 23, 3], **{"width_per_group": 128, **config})
+    refuse_weights("wide_resnet101_2", weights)
+    return ResNet(Bottleneck, [3, 4, 23, 3], width_per_group=128, **config)

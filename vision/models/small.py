@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework import nn
-from hub import register_model
+from hub import refuse_weights, register_model
 
 
 class SmallCNN(nn.Module):
@@ -34,8 +34,12 @@ class SmallCNN(nn.Module):
         )
         self.avgpool = nn.AdaptiveAvgPool2d(7)
         self.classifier = nn.Sequential(
-            nn.Flatten(), nn.Linear(2 * width * 49, 128), nn.ReLU(inplace=True), nn.Dropout(0.25), nn.Linear(128, num_classes)
-        )  # fmt: skip
+            nn.Flatten(),
+            nn.Linear(2 * width * 49, 128),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.25),
+            nn.Linear(128, num_classes),
+        )
 
     def forward(self, x: Any) -> Any:
         """Class scores (N, num_classes) of pictures (N, C, H, W)."""
@@ -43,6 +47,9 @@ class SmallCNN(nn.Module):
 
 
 @register_model
-def small_cnn(num_classes: int = 10, in_channels: int = 1, width: int = 16) -> SmallCNN:
-    """The small net that `SmallCNN` describes."""
+def small_cnn(
+    *, weights: None = None, progress: bool = True, num_classes: int = 10, in_channels: int = 1, width: int = 16
+) -> SmallCNN:
+    """The small net that `SmallCNN` describes; ``weights`` has to be None."""
+    refuse_weights("small_cnn", weights)
     return SmallCNN(num_classes, in_channels, width)

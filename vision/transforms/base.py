@@ -1,18 +1,25 @@
-"""What a transform is, and the ones that hold others.
+"""What a transform is.
 
-A transform draws its random numbers in ``make_params`` and applies them in ``transform``; a subclass writes the second,
-and the first if it is random. Numbers come from the default generator, which a loader keys by pass and sample.
+A transform draws its random numbers once in ``make_params`` and applies them in ``transform``, so that two images of
+one sample get the same treatment. Numbers come from the default generator, which a loader keys by pass and sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from framework import nn
 from framework.errors import ArgumentError
 from framework.random import default_generator
+from framework.tensor import Tensor
+
+_SHOWN = (bool, int, float, str, tuple, list, enum.Enum)  # attributes of these types stand in a transform's repr
 
 
 def random_numbers() -> np.random.Generator:
@@ -21,114 +28,142 @@ def random_numbers() -> np.random.Generator:
     return stream
 
 
-class Transform:
-    """Applies ``transform`` to its first argument; further arguments (a target) pass through."""
+def uniform(bounds: Sequence[float]) -> float:
+    """A random number between two others."""
+    return float(random_numbers().uniform(bounds[0], bounds[1]))
 
-    def make_params(self, inpt: Any) -> dict[str, Any]:
-        """Draw what one application needs; nothing, unless overridden."""
+
+class Transform(nn.Module):
+    """Turns an image, or the images inside a sample, into others.
+
+    Subclasses write ``transform``, and ``make_params`` if they are random.
+
+    A sample may be nested in tuples, lists and dicts. Its Pillow images are transformed; where it has none, its first
+    tensor is. All else passes through, such as the class number in ``(image, target)``.
+
+    Example:
+        >>> class Darker(Transform):
+        ...     def make_params(self, flat_inputs):
+        ...         return {"factor": uniform((0.5, 1.0))}
+        ...     def transform(self, inpt, params):
+        ...         return functional.adjust_brightness(inpt, params["factor"])
+    """
+
+    _transformed_types: tuple[type, ...] = (Tensor, Image.Image)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise if the sample holds what the transform cannot take."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw what one application needs, given the images it is for."""
         return {}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Apply to one image."""
-        raise NotImplementedError(f"{type(self).__name__}: transform is not written")
+        raise NotImplementedError(f"{type(self).__name__}: a transform must define transform(inpt, params)")
 
-    def __call__(self, inpt: Any, *rest: Any) -> Any:
-        out = self.transform(inpt, self.make_params(inpt))
-        return (out, *rest) if rest else out
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with its images transformed; several arguments come back as a tuple."""
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        leaves: list[Any] = []
+        _collect(sample, leaves)
+        self.check_inputs(leaves)
+        chosen = self._chosen(leaves)
+        params = self.make_params([leaf for leaf, wanted in zip(leaves, chosen, strict=True) if wanted])
+        results = iter(
+            [self.transform(leaf, params) if wanted else leaf for leaf, wanted in zip(leaves, chosen, strict=True)]
+        )
+        return _rebuild(sample, results)
 
-    forward = __call__
+    def _chosen(self, leaves: list[Any]) -> list[bool]:
+        tensor_wanted = not any(isinstance(leaf, Image.Image) for leaf in leaves)
+        chosen = []
+        for leaf in leaves:
+            wanted = isinstance(leaf, self._transformed_types)
+            if wanted and isinstance(leaf, Tensor):
+                wanted, tensor_wanted = tensor_wanted, False
+            chosen.append(wanted)
+        return chosen
 
-    def __repr__(self) -> str:
-        fields = {k: v for k, v in vars(self).items() if not k.startswith("_") and not callable(v)}
-        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in fields.items())})"
-
-
-class Compose:
-    """Transforms one after the other."""
-
-    def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
-        if not isinstance(transforms, Sequence) or not transforms:
-            raise ArgumentError("Compose: pass at least one transform")
-        self.transforms = list(transforms)
-
-    def __call__(self, inpt: Any) -> Any:
-        for transform in self.transforms:
-            inpt = transform(inpt)
-        return inpt
-
-    def __repr__(self) -> str:
-        return "Compose(\n" + "\n".join(f"      {t!r}" for t in self.transforms) + "\n)"
+    def extra_repr(self) -> str:
+        """The arguments, for ``repr``."""
+        own = ((k, v) for k, v in vars(self).items() if not k.startswith("_") and k != "training")
+        return ", ".join(f"{name}={value}" for name, value in own if isinstance(value, _SHOWN))
 
 
-class Lambda(Transform):
-    """Any function of the image."""
+class RandomTransform(Transform):
+    """A transform that is applied with probability ``p``."""
 
-    def __init__(self, lambd: Callable[[Any], Any]) -> None:
-        if not callable(lambd):
-            raise TypeError(f"Lambda: argument should be callable, got {type(lambd).__name__}")
-        self.lambd = lambd
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = check_probability(type(self).__name__, p)
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return self.lambd(inpt)
+    def forward(self, *inputs: Any) -> Any:
+        """The sample, transformed or as it is."""
+        if random_numbers().random() < self.p:
+            return super().forward(*inputs)
+        sample = inputs if len(inputs) > 1 else inputs[0]
+        leaves: list[Any] = []
+        _collect(sample, leaves)
+        self.check_inputs(leaves)
+        return sample
 
 
 class Identity(Transform):
     """The image as it is."""
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """The input itself."""
         return inpt
 
 
-class RandomApply(Transform):
-    """All of some transforms with probability ``p``, else none."""
+class Lambda(Transform):
+    """Any function, of everything in the sample or of what has one of ``types``."""
 
-    def __init__(self, transforms: Sequence[Callable[..., Any]], p: float = 0.5) -> None:
-        self.transforms = list(transforms)
-        self.p = check_probability("RandomApply", p)
+    _transformed_types = (object,)
 
-    def make_params(self, inpt: Any) -> dict[str, Any]:
-        return {"apply": random_numbers().random() < self.p}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        for transform in self.transforms if params["apply"] else ():
-            inpt = transform(inpt)
-        return inpt
-
-
-class RandomChoice(Transform):
-    """One of some transforms, with probabilities proportional to ``p``."""
-
-    def __init__(self, transforms: Sequence[Callable[..., Any]], p: Sequence[float] | None = None) -> None:
-        self.transforms = list(transforms)
-        weights = [1.0] * len(self.transforms) if p is None else list(p)
-        if len(weights) != len(self.transforms):
-            raise ArgumentError(f"RandomChoice: {len(weights)} probabilities for {len(self.transforms)} transforms")
-        self.p = [w / sum(weights) for w in weights]
-
-    def make_params(self, inpt: Any) -> dict[str, Any]:
-        return {"choice": int(random_numbers().choice(len(self.transforms), p=self.p))}
+    def __init__(self, lambd: Any, *types: type) -> None:
+        super().__init__()
+        if not callable(lambd):
+            raise TypeError(f"Lambda: argument should be callable, got {type(lambd).__name__}")
+        self.lambd = lambd
+        self.types = types or self._transformed_types
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return self.transforms[params["choice"]](inpt)
+        """What the function makes of the input."""
+        return self.lambd(inpt) if isinstance(inpt, self.types) else inpt
 
-
-class RandomOrder(Transform):
-    """All of some transforms, in random order."""
-
-    def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
-        self.transforms = list(transforms)
-
-    def make_params(self, inpt: Any) -> dict[str, Any]:
-        return {"order": random_numbers().permutation(len(self.transforms))}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        for number in params["order"]:
-            inpt = self.transforms[number](inpt)
-        return inpt
+    def extra_repr(self) -> str:
+        """The function's name and the types."""
+        names = [getattr(self.lambd, "__name__", ""), f"types={[t.__name__ for t in self.types]}"]
+        return ", ".join(name for name in names if name)
 
 
 def check_probability(who: str, p: float) -> float:
     """A probability, or an error that names the transform."""
     if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"{who}: p must be a probability between 0 and 1, got {p}")
+        raise ArgumentError(f"{who}: p should be a number in the interval [0.0, 1.0], got {p}")
     return p
+
+
+def _collect(sample: Any, leaves: list[Any]) -> None:
+    """Append what tuples, lists and dicts hold, in order."""
+    if isinstance(sample, dict):
+        sample = list(sample.values())
+    elif not isinstance(sample, tuple | list):
+        leaves.append(sample)
+        return
+    for part in sample:
+        _collect(part, leaves)
+
+
+def _rebuild(sample: Any, leaves: Any) -> Any:
+    """The same containers around other leaves."""
+    if isinstance(sample, dict):
+        filled = copy.copy(sample)
+        filled.update((key, _rebuild(value, leaves)) for key, value in sample.items())
+        return filled
+    if isinstance(sample, tuple | list):
+        parts = [_rebuild(part, leaves) for part in sample]
+        return type(sample)(*parts) if hasattr(sample, "_fields") else type(sample)(parts)
+    return next(leaves)

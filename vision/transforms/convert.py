@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,139 +11,244 @@ from PIL import Image
 
 from framework import dtypes
 from framework.errors import ArgumentError, DtypeError, ShapeError
+from framework.ops.values import tensor
 from framework.tensor import Tensor, wrap
-from vision.io import to_array, to_pil
 from vision.transforms.base import Transform
+
+_WIDE_GREY = "I;16" if sys.byteorder == "little" else "I;16B"
+_MODES = {  # which Pillow modes hold an array of (channels, dtype); the first is taken unless one is asked for
+    (1, "uint8"): ("L",),
+    (1, "int16"): (_WIDE_GREY,),
+    (1, "uint16"): (_WIDE_GREY,),
+    (1, "int32"): ("I",),
+    (1, "float32"): ("F",),
+    (2, "uint8"): ("LA",),
+    (3, "uint8"): ("RGB", "YCbCr", "HSV"),
+    (4, "uint8"): ("RGBA", "CMYK", "RGBX"),
+}
+
+
+def _channels_first(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy of pixels (H, W) or (H, W, C) as (C, H, W), row by row."""
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return planes.copy(order="C")
 
 
 def pil_to_tensor(pic: Image.Image) -> Tensor:
-    """A Pillow image as a uint8 tensor (C, H, W) of its own values."""
+    """A Pillow image as a tensor (C, H, W) of its own values: uint8, but for the modes 1 (bool), I;16, I and F."""
     if not isinstance(pic, Image.Image):
         raise TypeError(f"pil_to_tensor: pic should be a Pillow image, got {type(pic).__name__}")
-    return wrap(to_array(pic).copy())
+    return wrap(_channels_first(np.asarray(pic)))
+
+
+def to_image(inpt: Any) -> Tensor:
+    """A Pillow image or an array (H, W) or (H, W, C) as a tensor (C, H, W) of its own values; a tensor as it is."""
+    if isinstance(inpt, Tensor):
+        return inpt
+    if isinstance(inpt, Image.Image):
+        return pil_to_tensor(inpt)
+    if isinstance(inpt, np.ndarray) and inpt.ndim in (2, 3):
+        return wrap(_channels_first(inpt))
+    raise TypeError(f"to_image: expected a tensor, an array (H, W, C) or a Pillow image, got {type(inpt).__name__}")
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """A Pillow image or a uint8 array (H, W, C) as a float32 tensor (C, H, W) of values 0..1.
+    """A Pillow image or an array (H, W) or (H, W, C) as a tensor (C, H, W); bytes become floats of 0..1.
 
-    Arrays of other dtypes keep their dtype and values; images of modes I and F keep their values.
+    Images of the modes I, I;16 and F and arrays of other dtypes than uint8 keep their values and dtypes.
     """
     if isinstance(pic, Image.Image):
-        pixels = to_array(pic)
-    elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
-        pixels = np.ascontiguousarray((pic[:, :, None] if pic.ndim == 2 else pic).transpose(2, 0, 1))
+        pixels = np.asarray(pic)
+        if pixels.dtype == bool:
+            pixels = pixels.astype(np.uint8) * np.uint8(255)
+        elif pixels.dtype == np.uint16:
+            pixels = pixels.astype(np.int16)  # as torchvision reads them: above 32767 they turn negative
+    elif isinstance(pic, np.ndarray):
+        pixels = pic
+        if pic.ndim not in (2, 3):
+            raise ShapeError(f"to_tensor: pic should be 2/3 dimensional, got {pic.ndim} dimensions")
     else:
-        raise TypeError(f"ToTensor: pic should be a Pillow image or an array of 2 or 3 dims, got {type(pic).__name__}")
-    if pixels.dtype != np.uint8:
-        return wrap(pixels)
-    return wrap(pixels.astype(dtypes.get_default_dtype().numpy) / np.array(255, dtypes.get_default_dtype().numpy))
+        raise TypeError(f"to_tensor: pic should be a Pillow image or an array, got {type(pic).__name__}")
+    planes = _channels_first(pixels)
+    if planes.dtype != np.uint8:
+        return wrap(planes)
+    kind = dtypes.get_default_dtype().numpy
+    return wrap(planes.astype(kind) / kind.type(255))
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Image.Image:
-    """A tensor (C, H, W) or an array (H, W, C) as a Pillow image; floats are taken as values 0..1."""
+    """A tensor (C, H, W) or (H, W), or an array (H, W, C) or (H, W), as a Pillow image.
+
+    Args:
+        pic: of 1 to 4 channels. Floats are values 0..1, unless ``mode`` is "F".
+        mode: the image's Pillow mode; by the channels and the dtype unless given.
+    """
     if isinstance(pic, Tensor):
-        if pic.ndim not in (2, 3):
-            raise ShapeError(f"to_pil_image: expected 2 or 3 dims, got shape {tuple(pic.shape)}")
         pixels = pic.detach().cpu().numpy()
-        pixels = pixels[None] if pixels.ndim == 2 else pixels
+        pixels = pixels.transpose(1, 2, 0) if pixels.ndim == 3 else pixels
     elif isinstance(pic, np.ndarray):
-        pixels = (pic[:, :, None] if pic.ndim == 2 else pic).transpose(2, 0, 1)
+        pixels = pic
     else:
-        raise TypeError(f"to_pil_image: pic should be a tensor or an array, got {type(pic).__name__}")
-    if pixels.dtype.kind == "f" and isinstance(pic, Tensor):
+        raise TypeError(f"to_pil_image: pic should be a Tensor or an ndarray, got {type(pic).__name__}")
+    if pixels.ndim not in (2, 3):
+        raise ShapeError(f"to_pil_image: pic should be 2/3 dimensional, got {pixels.ndim} dimensions")
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    channels = pixels.shape[2]
+    if not 1 <= channels <= 4:
+        raise ShapeError(f"to_pil_image: pic should have 1 to 4 channels, got {channels}")
+    if mode != "F" and dtypes.of(pixels).is_floating_point:
         pixels = (pixels * 255).astype(np.uint8)
-    image = to_pil(wrap(np.ascontiguousarray(pixels)))
-    return image.convert(mode) if mode else image
+    modes = _MODES.get((channels, pixels.dtype.name), ())
+    if mode is None and not modes:
+        raise TypeError(f"to_pil_image: input type {pixels.dtype} of {channels} channels is not supported; use uint8")
+    if mode is not None and mode not in modes:
+        known = f"use {', '.join(modes)}" if modes else "use uint8"
+        raise ArgumentError(f"to_pil_image: incorrect mode ({mode}) for {channels} channels of {pixels.dtype}; {known}")
+    mode = mode or modes[0]
+    return Image.frombytes(mode, (pixels.shape[1], pixels.shape[0]), pixels.tobytes(), "raw", mode)
 
 
-def to_dtype(inpt: Tensor, dtype: dtypes.dtype, scale: bool = False) -> Tensor:
-    """A tensor in another dtype; with ``scale``, its full range mapped to the new dtype's (1.0 is an integer's largest)."""
-    if not scale or inpt.dtype is dtype or dtype is dtypes.bool_:
-        return inpt.to(dtype)
-    source = inpt.dtype
-    if source.is_floating_point and dtype.is_floating_point:
-        return inpt.to(dtype)
-    if source.is_floating_point:
-        if (source is dtypes.float32 and dtype in (dtypes.int32, dtypes.int64)) or dtype is dtypes.int64:
-            raise DtypeError(f"ToDtype: {source} can't hold all values of {dtype}; choose a smaller integer type")
-        return (inpt * (dtypes.iinfo(dtype).max + 1 - 1e-3)).to(dtype)
-    if dtype.is_floating_point:
-        largest = 1 if source is dtypes.bool_ else dtypes.iinfo(source).max
-        return inpt.to(dtype) / largest
-    bits = [1 if d is dtypes.bool_ else int(dtypes.iinfo(d).max).bit_length() for d in (source, dtype)]
-    if bits[0] > bits[1]:
-        return (inpt >> (bits[0] - bits[1])).to(dtype)
-    return inpt.to(dtype) << (bits[1] - bits[0])
+def largest_value(kind: dtypes.dtype) -> int:
+    """What full brightness is in a dtype: 1 for floats and bools, else the dtype's largest number."""
+    return 1 if kind.is_floating_point or kind is dtypes.bool_ else int(dtypes.iinfo(kind).max)
 
 
-def normalize(inpt: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
-    """``(inpt - mean) / std`` by channel, of a float tensor (..., C, H, W)."""
+def to_dtype(inpt: Any, dtype: dtypes.dtype = dtypes.float32, scale: bool = False) -> Any:
+    """A tensor in another dtype; with ``scale``, full brightness in the one becomes full brightness in the other.
+
+    Raises:
+        DtypeError: the float type cannot hold all values of the integer type.
+    """
     if not isinstance(inpt, Tensor):
-        raise TypeError(f"Normalize: img should be a Tensor image, got {type(inpt).__name__}; put ToTensor before it")
-    if not inpt.is_floating_point():
-        raise DtypeError(f"Normalize: expected a float tensor, got {inpt.dtype}; put ToTensor or ToDtype before it")
-    if inpt.ndim < 3:
-        raise ShapeError(f"Normalize: expected a tensor image of size (..., C, H, W), got {tuple(inpt.shape)}")
-    kind = inpt.array.dtype
-    middle, spread = np.asarray(mean, kind), np.asarray(std, kind)
-    if (spread == 0).any():
-        raise ArgumentError(f"Normalize: std holds a zero, which would divide by zero: {list(std)}")
-    for values in (middle, spread):
-        if values.size not in (1, inpt.shape[-3]):
-            raise ShapeError(f"Normalize: {values.size} values for {inpt.shape[-3]} channels")
+        raise TypeError(f"to_dtype: expected a tensor, got {type(inpt).__name__}; put ToImage or PILToTensor before it")
+    image: Any = inpt
+    source = image.dtype
+    if source is dtype:
+        return image
+    if not scale or (source.is_floating_point and dtype.is_floating_point):
+        return image.to(dtype)
+    if dtype.is_floating_point:
+        return image.to(dtype).mul_(1.0 / largest_value(source))
+    if source.is_floating_point:
+        if (source is dtypes.float32 and dtype in (dtypes.int32, dtypes.int64)) or (
+            source is dtypes.float64 and dtype is dtypes.int64
+        ):
+            raise DtypeError(
+                f"to_dtype: the conversion from {source} to {dtype} cannot be performed safely; choose a smaller type"
+            )
+        return (image * (largest_value(dtype) + 1.0 - 1e-3)).to(dtype)  # only 1.0 itself would reach the largest
+    if dtypes.bool_ in (source, dtype):
+        raise DtypeError(f"to_dtype: scaling is between integers or floats, not from {source} to {dtype}")
+    before, after = (largest_value(kind).bit_length() for kind in (source, dtype))
+    return (image >> (before - after)).to(dtype) if before > after else image.to(dtype) << (after - before)
+
+
+def convert_image_dtype(image: Any, dtype: dtypes.dtype = dtypes.float32) -> Any:
+    """``to_dtype`` with ``scale``."""
+    return to_dtype(image, dtype, scale=True)
+
+
+def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Any:
+    """``(inpt - mean) / std`` by channel, of a float tensor (..., C, H, W).
+
+    Raises:
+        TypeError: it is no float tensor.
+        ArgumentError: ``std`` holds a zero.
+    """
+    if not isinstance(inpt, Tensor):
+        raise TypeError(f"normalize: expected a float tensor, got {type(inpt).__name__}; put ToTensor before it")
+    image: Any = inpt
+    if not image.is_floating_point():
+        raise DtypeError(f"normalize: expected a float tensor, got {image.dtype}; put ToTensor or ToDtype before it")
+    if image.ndim < 3:
+        raise ShapeError(f"normalize: expected a tensor image of size (..., C, H, W), got {tuple(image.shape)}")
+    middle, spread = (tensor(values, dtype=image.dtype, device=image.device) for values in (mean, std))
+    if not spread.all():
+        raise ArgumentError(f"normalize: std evaluated to zero, leading to division by zero: {std}")
+    for name, values in (("mean", middle), ("std", spread)):
+        if values.ndim > 1 or values.numel() not in (1, image.shape[-3]):
+            raise ShapeError(f"normalize: {name} has {values.numel()} values for {image.shape[-3]} channels")
     middle, spread = middle.reshape(-1, 1, 1), spread.reshape(-1, 1, 1)
-    if inplace:
-        inpt.array[...] = (inpt.array - middle) / spread
-        return inpt
-    return (inpt - wrap(middle)) / wrap(spread)
+    return (image.sub_(middle) if inplace else image.sub(middle)).div_(spread)
 
 
 class ToTensor(Transform):
-    """A Pillow image or uint8 array (H, W, C) as a float32 tensor (C, H, W) of values 0..1."""
+    """A Pillow image or an array (H, W, C) as a tensor (C, H, W); bytes become floats of 0..1."""
+
+    _transformed_types = (Image.Image, np.ndarray)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        """The tensor."""
         return to_tensor(inpt)
 
 
 class PILToTensor(Transform):
-    """A Pillow image as a uint8 tensor (C, H, W) of its own values."""
+    """A Pillow image as a tensor (C, H, W) of its own values."""
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return pil_to_tensor(inpt) if isinstance(inpt, Image.Image) else inpt
+    _transformed_types = (Image.Image,)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        """The tensor."""
+        return pil_to_tensor(inpt)
 
 
 class ToImage(Transform):
-    """A Pillow image or array (H, W, C) as a tensor (C, H, W) of its own values."""
+    """A Pillow image or an array (H, W, C) as a tensor (C, H, W) of its own values."""
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        if isinstance(inpt, np.ndarray):
-            return wrap(np.ascontiguousarray((inpt[:, :, None] if inpt.ndim == 2 else inpt).transpose(2, 0, 1)))
-        return pil_to_tensor(inpt) if isinstance(inpt, Image.Image) else inpt
+    _transformed_types = (Tensor, Image.Image, np.ndarray)
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+        """The tensor."""
+        return to_image(inpt)
 
 
 class ToPILImage(Transform):
-    """A tensor (C, H, W) or array (H, W, C) as a Pillow image."""
+    """A tensor (C, H, W) or an array (H, W, C) as a Pillow image."""
+
+    _transformed_types = (Tensor, np.ndarray)
 
     def __init__(self, mode: str | None = None) -> None:
+        super().__init__()
         self.mode = mode
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Image.Image:
+        """The image."""
         return to_pil_image(inpt, self.mode)
 
 
 class ToDtype(Transform):
-    """A tensor in another dtype, its range mapped too if ``scale``."""
+    """A tensor in another dtype, its range of values mapped too if ``scale``."""
+
+    _transformed_types = (Tensor,)
 
     def __init__(self, dtype: dtypes.dtype, scale: bool = False) -> None:
-        self.dtype = dtypes.as_dtype(dtype)
+        super().__init__()
+        if not isinstance(dtype, dtypes.dtype):
+            raise ArgumentError(f"ToDtype: dtype must be a dtype such as framework.float32, got {dtype!r}")
+        self.dtype = dtype
         self.scale = scale
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return to_dtype(inpt, self.dtype, self.scale) if isinstance(inpt, Tensor) else inpt
+        """The tensor in that dtype."""
+        return to_dtype(inpt, self.dtype, self.scale)
+
+
+class ConvertImageDtype(Transform):
+    """A tensor in another dtype and its range of values."""
+
+    _transformed_types = (Tensor,)
+
+    def __init__(self, dtype: dtypes.dtype = dtypes.float32) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """The tensor in that dtype."""
+        return convert_image_dtype(inpt, self.dtype)
 
 
 class Normalize(Transform):
-    """``(image - mean) / std`` by channel.
+    """``(image - mean) / std`` by channel, of a float tensor.
 
     Args:
         mean, std: one value a channel, in the units of the image's values (0..1 after ``ToTensor``).
@@ -150,9 +256,16 @@ class Normalize(Transform):
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
+        super().__init__()
         self.mean = list(mean)
         self.std = list(std)
         self.inplace = inplace
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Refuse Pillow images, which hold no floats."""
+        if any(isinstance(leaf, Image.Image) for leaf in flat_inputs):
+            raise TypeError("Normalize: does not support Pillow images; put ToTensor before it")
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """The normalised tensor."""
         return normalize(inpt, self.mean, self.std, self.inplace)

@@ -6,17 +6,42 @@ Reference: Zhong et al., "Random Erasing Data Augmentation", https://arxiv.org/a
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from PIL import Image
 
 from framework.errors import ArgumentError
-from framework.tensor import Tensor, wrap
-from vision.transforms.base import Transform, check_probability, random_numbers
+from framework.ops.random import randn
+from framework.ops.values import tensor
+from framework.tensor import Tensor
+from vision.transforms.base import RandomTransform, random_numbers, uniform
+from vision.transforms.convert import pil_to_tensor, to_pil_image
+from vision.transforms.crops import check_ranges
+from vision.transforms.images import sample_dimensions, unsupported
 
 
-class RandomErasing(Transform):
-    """A random rectangle of a tensor (..., C, H, W) overwritten, with probability ``p``.
+def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
+    """An image with a rectangle overwritten.
+
+    Args:
+        i, j: row and column of the rectangle's upper left corner.
+        h, w: its height and width.
+        v: the new values, a tensor that broadcasts to (C, h, w).
+        inplace: write into the tensor given.
+    """
+    if isinstance(inpt, Image.Image):
+        return to_pil_image(erase(pil_to_tensor(inpt), i, j, h, w, v), inpt.mode)
+    if not isinstance(inpt, Tensor):
+        raise unsupported("erase", inpt)
+    image: Any = inpt if inplace else inpt.clone()
+    image[..., i : i + h, j : j + w] = v.to(image.dtype) if isinstance(v, Tensor) else v
+    return image
+
+
+class RandomErasing(RandomTransform):
+    """A random rectangle of an image overwritten, with probability ``p``.
 
     Args:
         p: the probability.
@@ -29,45 +54,45 @@ class RandomErasing(Transform):
     def __init__(
         self,
         p: float = 0.5,
-        scale: tuple[float, float] = (0.02, 0.33),
-        ratio: tuple[float, float] = (0.3, 3.3),
+        scale: Sequence[float] = (0.02, 0.33),
+        ratio: Sequence[float] = (0.3, 3.3),
         value: Any = 0.0,
         inplace: bool = False,
     ) -> None:
+        super().__init__(p)
+        if not isinstance(value, numbers.Number | str | tuple | list):
+            raise TypeError(f"RandomErasing: value should be a number, one a channel, or 'random', got {value!r}")
         if isinstance(value, str) and value != "random":
-            raise ArgumentError(f"RandomErasing: value must be a number, one a channel, or 'random', got {value!r}")
-        if scale[0] > scale[1] or ratio[0] > ratio[1] or not 0 <= scale[0] <= scale[1] <= 1:
-            raise ArgumentError(f"RandomErasing: scale {scale} and ratio {ratio} should be of kind (min, max), scale in 0..1")
-        self.p = check_probability("RandomErasing", p)
+            raise ArgumentError(f"RandomErasing: if value is a str, it should be 'random', got {value!r}")
+        check_ranges("RandomErasing", scale, ratio)
+        if scale[0] < 0 or scale[1] > 1:
+            raise ArgumentError(f"RandomErasing: scale should be between 0 and 1, got {scale}")
         self.scale = scale
         self.ratio = ratio
-        self.value = value
+        self.value = None if isinstance(value, str) else [float(v) for v in _values(value)]  # None is for noise
         self.inplace = inplace
 
-    def make_params(self, inpt: Any) -> dict[str, Any]:
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The rectangle and its values; ``v`` is None where no rectangle was found."""
+        channels, rows, columns = sample_dimensions("RandomErasing", flat_inputs)
+        if self.value is not None and len(self.value) not in (1, channels):
+            raise ArgumentError(f"RandomErasing: value should be one number or {channels}, got {len(self.value)}")
         stream = random_numbers()
-        if not isinstance(inpt, Tensor):
-            raise TypeError(f"RandomErasing: takes tensors, got {type(inpt).__name__}; put it after ToTensor")
-        if stream.random() >= self.p:
-            return {"region": None}
-        channels, rows, columns = inpt.shape[-3:]
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(10):
-            area = rows * columns * stream.uniform(*self.scale)
-            aspect = math.exp(stream.uniform(low, high))
+            area = rows * columns * uniform(self.scale)
+            aspect = math.exp(uniform((low, high)))
             height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if height < rows and width < columns:
+                value = randn(channels, height, width) if self.value is None else tensor(self.value).reshape(-1, 1, 1)
                 top, left = int(stream.integers(rows - height + 1)), int(stream.integers(columns - width + 1))
-                if self.value == "random":
-                    value: Any = stream.standard_normal((channels, height, width)).astype(inpt.array.dtype)
-                else:
-                    value = np.asarray(self.value, inpt.array.dtype).reshape(-1, 1, 1)
-                return {"region": (slice(top, top + height), slice(left, left + width)), "value": value}
-        return {"region": None}
+                return {"i": top, "j": left, "h": height, "w": width, "v": value}
+        return {"i": 0, "j": 0, "h": rows, "w": columns, "v": None}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        if params["region"] is None:
-            return inpt
-        array = inpt.array if self.inplace else inpt.array.copy()
-        array[(..., *params["region"])] = params["value"]
-        return inpt if self.inplace else wrap(array)
+        """The image with the rectangle, if there is one."""
+        return inpt if params["v"] is None else erase(inpt, **params, inplace=self.inplace)
+
+
+def _values(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)

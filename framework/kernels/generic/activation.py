@@ -1,7 +1,7 @@
 """Activations and their gradients on NumPy and CuPy arrays. Half-precision arrays are computed in float32.
 
-Each ``name(x, ...)`` has a ``name_backward(g, v, ...)``, where ``v`` is what its op saves: the input, or for ``relu`` the
-output.
+Each ``name(x, ...)`` has a ``name_backward(g, v, ...)``, where ``v`` is what its op saves: the input, or for ``relu``
+the output.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def threshold_backward(g: Any, x: Any, threshold: float, value: float) -> Any:
 @_widened
 def leaky_relu(x: Any, slope: float) -> Any:
     """``x`` above 0, ``slope * x`` elsewhere."""
-    return array_module(x).where(x > 0, x, x * slope)
+    xp, y = array_module(x), x * slope
+    return xp.maximum(x, y) if 0 <= slope <= 1 else xp.where(x > 0, x, y)
 
 
 @_widened

@@ -63,7 +63,8 @@ def forward(q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep:
 
 
 def backward(
-    g: Any, q: Any, k: Any, v: Any, out: Any, norm: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float, bias_gradient: bool
+    g: Any, q: Any, k: Any, v: Any, out: Any, norm: Any, bias: Any, causal: bool, scale: float, keep: Any,
+    keep_scale: float, bias_gradient: bool
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
     xp = array_module(q)
@@ -100,7 +101,9 @@ def _wide(x: Any, kind: Any) -> Any:
     return x if x.dtype == kind else x.astype(kind)
 
 
-def _blocks(q: Any, k: Any, v: Any, bias: Any, keep: Any, causal: bool) -> Iterator[tuple[tuple[Any, ...], slice, slice]]:
+def _blocks(
+    q: Any, k: Any, v: Any, bias: Any, keep: Any, causal: bool
+) -> Iterator[tuple[tuple[Any, ...], slice, slice]]:
     """Indices (leading, query rows, key columns) of the blocks: some heads whole, or some rows of one head."""
     lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
     size = max(queries * keys, 1)

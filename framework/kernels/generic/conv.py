@@ -7,9 +7,12 @@ A product needs the input's windows as rows of a matrix, ``(N * outputs, taps * 
 input. It is made in blocks of a few megabytes in a buffer that is used again: a block stays in the processor's cache
 between the copy and the product.
 
-Measured in float32 on one thread of a 2-core EPYC with OpenBLAS, 3x3 convolutions with 64 to 512 channels: copying the
-windows takes 1-6 % of the forward time, the product runs at 95-103 GFLOP/s for blocks of 2-8 MB, at 85 for blocks of 32
-MB and at 30-90 for blocks under 1 MB.
+Measured in float32 on one thread of a 2-core EPYC with OpenBLAS, 3x3 convolutions with 64 to 512 channels, batch 4:
+copying the windows takes 1-6 % of the forward time; the product runs at 95-103 GFLOP/s for blocks of 2-8 MB, at 85
+for blocks of 32 MB and at 30-90 for blocks under 1 MB. The input gradient with stride 1 as a convolution by the
+reversed kernel takes 9.7-10.6 ms where adding the windows' gradients in place takes 9.5-13.1. Forward and both
+gradients together take 1.1 to 1.3 times PyTorch's time over ResNet-18's 3x3 layers; depthwise layers 5-8 times, 32
+groups of 4 or 8 about 4 times.
 """
 
 from __future__ import annotations

@@ -90,8 +90,10 @@ def _blocks(arrays: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         yield arrays
         return
     flat = [a.reshape(-1) for a in (arrays[0], gradient, *arrays[2:])]
-    for start in range(0, p.size, BLOCK):
-        yield tuple([a[start : start + BLOCK] for a in flat])
+    even = p.size // BLOCK * BLOCK
+    yield from zip(*[a[:even].reshape(-1, BLOCK) for a in flat], strict=True)
+    if even < p.size:
+        yield tuple([a[even:] for a in flat])
 
 
 def _gradient(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
@@ -261,10 +263,11 @@ def rprop(
     """Each element's step grows while its gradient keeps its sign, shrinks (and is skipped once) when that flips."""
     if maximize:
         g = -g
-    agreement = xp.sign(g * previous)
+    agreement = g * previous
     flipped = agreement < 0
-    size *= xp.where(agreement > 0, agreement * grow, xp.where(flipped, agreement * -shrink, agreement + 1))
-    size[...] = size.clip(smallest, largest)
+    size += size * (agreement > 0) * (grow - 1)
+    size += size * flipped * (shrink - 1)
+    size[...] = xp.where(size > largest, largest, xp.where(size < smallest, smallest, size))
     previous[...] = xp.where(flipped, 0.0, g)
     p -= xp.sign(previous) * size
 

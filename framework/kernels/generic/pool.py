@@ -156,12 +156,27 @@ def max_pool_indices(taps: Any, lengths: Ints, kernel: Ints, stride: Ints, paddi
 
 
 @in_float32
-def window_sum(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints) -> Any:
-    """The sum of each window, with zeros around the input: (N, C, *outputs)."""
+def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints, divisor: Any) -> Any:
+    """The sum of each window, with zeros around the input, over ``divisor``: (N, C, *outputs).
+
+    Args:
+        divisor: an int, or an array of them (*outputs).
+    """
     source = last(x)
     for axis, (k, s, p, o) in enumerate(zip(kernel, stride, padding, outputs, strict=True), 1):
         source = _sum_along(source, axis, k, s, p, o)
-    return first(source)
+    return first(_over(source, divisor))
+
+
+def _over(x: Any, divisor: Any) -> Any:
+    """x (N, *outputs, C) over a divisor; integers are rounded towards zero."""
+    xp = array_module(x)
+    if x.dtype.kind in "iu":
+        divisor = xp.asarray(divisor)[..., None]
+        return xp.sign(x) * (abs(x) // abs(divisor)) * xp.sign(divisor)
+    if isinstance(divisor, int):
+        return x if divisor == 1 else x / divisor
+    return x / xp.asarray(divisor.astype(x.dtype))[..., None]
 
 
 def _sum_along(x: Any, axis: int, kernel: int, stride: int, padding: int, outputs: int) -> Any:
@@ -181,9 +196,9 @@ def _sum_along(x: Any, axis: int, kernel: int, stride: int, padding: int, output
 
 
 @in_float32
-def window_spread(g: Any, lengths: Ints, kernel: Ints, stride: Ints, padding: Ints) -> Any:
-    """The transpose of ``window_sum``: each window's value added to all its places, (N, C, *lengths)."""
-    source = last(g)
+def avg_pool_gradient(g: Any, lengths: Ints, kernel: Ints, stride: Ints, padding: Ints, divisor: Any) -> Any:
+    """The gradient (N, C, *lengths): each window's, over ``divisor``, added to all its places."""
+    source = _over(last(g), divisor)
     for axis, (k, s, p, n) in enumerate(zip(kernel, stride, padding, lengths, strict=True), 1):
         source = _spread_along(source, axis, k, s, p, n)
     return first(source)

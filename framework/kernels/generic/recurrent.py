@@ -1,8 +1,8 @@
 """One direction of a recurrent layer over a whole sequence: tanh and ReLU nets, LSTM and GRU, forward and backward.
 
 A sequence comes flat, (sum of sizes, features), with the batch size of each time step, which may shrink towards the end
-(packed sequences). The input's product with its weights is one gemm for all steps; a step adds the recurrent product and
-turns its gates over in place. The backward pass walks the steps for the gates' gradients, then takes those of the
+(packed sequences). The input's product with its weights is one gemm for all steps; a step adds the recurrent product
+and turns its gates over in place. The backward pass walks the steps for the gates' gradients, then takes those of the
 weights and of the input in one gemm each.
 
 Sigmoids are taken as ``0.5 * tanh(x / 2) + 0.5``, so that one call serves all gates of a step; the half is put into the
@@ -12,6 +12,7 @@ weights. 16-bit types are computed in float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class State:
         offsets = [0]
         for n in sizes:
             offsets.append(offsets[-1] + n)
-        steps = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        steps = [slice(a, b) for a, b in pairwise(offsets)]
         self.steps = steps[::-1] if reverse else steps  # in the order of processing
         self.total, self.batch, self.reverse = offsets[-1], sizes[0], reverse
         self.arrays: dict[str, Any] = {}
@@ -66,7 +67,8 @@ def _wide(*arrays: Any) -> list[Any]:
 
 
 def forward(
-    mode: str, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, sizes: Sequence[int], reverse: bool
+    mode: str, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, sizes: Sequence[int],
+    reverse: bool
 ) -> tuple[tuple[Any, ...], State]:  # fmt: skip
     """Run a sequence: the outputs ``(y, h)`` or ``(y, h, c)``, and the state for ``backward``.
 
@@ -74,7 +76,7 @@ def forward(
         mode: "RNN_TANH", "RNN_RELU", "LSTM" or "GRU".
         x: (sum of sizes, features).
         h0, c0: (sizes[0], hidden) initial states; c0 for LSTM only.
-        w_ih, w_hh, b_ih, b_hh: weights (gates * hidden, ...) and biases, in PyTorch's order of gates; biases may be None.
+        w_ih, w_hh, b_ih, b_hh: weights (gates * hidden, ...) and biases (or None), in PyTorch's order of gates.
         w_hr: (projected, hidden) weights of LSTM's projection, or None.
         sizes: the batch size of each step, never growing.
         reverse: go through the steps from the last to the first.
@@ -88,7 +90,8 @@ def forward(
 
 
 def backward(
-    mode: str, state: State, needs: Sequence[Any], gradients: Sequence[Any], x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
+    mode: str, state: State, needs: Sequence[Any], gradients: Sequence[Any], x: Any, h0: Any, c0: Any, w_ih: Any,
+    w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
 ) -> tuple[Any, ...]:  # fmt: skip
     """The gradients of ``x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr`` from those of the outputs (None where unused)."""
     x, h0, c0, w_ih, w_hh, w_hr, *gradients = _wide(x, h0, c0, w_ih, w_hh, w_hr, *gradients)
@@ -124,7 +127,9 @@ def _projected(x: Any, w_ih: Any, *biases: Any) -> Any:
     return gates
 
 
-def _rnn(mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any) -> Any:
+def _rnn(
+    mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
+) -> Any:
     xp = array_module(x)
     gates = _projected(x, w_ih, b_ih, b_hh)
     y, given = state.track(xp, h0)
@@ -169,7 +174,9 @@ def _halved(xp: Any, like: Any, width: int, gates: int, whole: int) -> tuple[Any
     return factor.reshape(-1), offset.reshape(-1)
 
 
-def _lstm(mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any) -> Any:
+def _lstm(
+    mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
+) -> Any:
     xp = array_module(x)
     width = c0.shape[1]
     factor, offset = _halved(xp, x, width, 4, 2)
@@ -252,7 +259,9 @@ def _lstm_backward(mode: str, xp: Any, state: State, gy: Any, dh: Any, dc: Any, 
     return d, d, dw_hr
 
 
-def _gru(mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any) -> Any:
+def _gru(
+    mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
+) -> Any:
     xp = array_module(x)
     width = h0.shape[1]
     gates = _projected(x, w_ih, b_ih)

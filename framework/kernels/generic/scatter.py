@@ -16,6 +16,7 @@ from framework.devices import array_module
 NAME = "generic"
 
 NARROW = 32  # values a row, below which one scalar at a time is the faster way
+SMALL = 4096  # values in all, below which sorting the rows costs more than it saves
 FEW = 8  # repeated rows, below which each is summed by itself
 
 
@@ -54,7 +55,7 @@ def add_rows(out: Any, indices: Any, rows: Any) -> None:
     width = rows.size // rows.shape[0]
     flat = out.reshape(out.shape[0], width)
     rows = rows.reshape(rows.shape[0], width)
-    if width < NARROW or array_module(out) is not np:
+    if width < NARROW or rows.size < SMALL or array_module(out) is not np:
         xp = array_module(out)
         positions = (indices[:, None] * width + xp.arange(width)).reshape(-1)
         add_at(flat.reshape(-1), positions, rows.reshape(-1))

@@ -138,10 +138,10 @@ class Windows:
 
 def blocks(batch: int, outputs: Ints, row_bytes: int, limit: int) -> Iterator[tuple[slice, slice]]:
     """Slices of a batch and of its first spatial axis: several whole images, or some rows of one."""
-    line = int(np.prod(outputs[1:])) * row_bytes
-    image = line * outputs[0]
-    if image <= 0:
+    if 0 in outputs:
         return
+    line = max(1, int(np.prod(outputs[1:])) * row_bytes)
+    image = line * outputs[0]
     if image <= limit:
         step = max(1, limit // image)
         for n in range(0, batch, step):

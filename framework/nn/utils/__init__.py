@@ -15,6 +15,10 @@ from framework.nn.utils.fusion import (
     fuse_linear_bn_eval as fuse_linear_bn_eval, fuse_linear_bn_weights as fuse_linear_bn_weights,
 )
 from framework.nn.utils.init import skip_init as skip_init
+from framework.nn.utils.memory_format import (
+    convert_conv2d_weight_memory_format as convert_conv2d_weight_memory_format,
+    convert_conv3d_weight_memory_format as convert_conv3d_weight_memory_format,
+)
 from framework.nn.utils.weight_norm import remove_weight_norm as remove_weight_norm, weight_norm as weight_norm
 from framework.nn.utils.spectral_norm import (
     remove_spectral_norm as remove_spectral_norm, spectral_norm as spectral_norm,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from framework.autograd.mode import no_grad
 from framework.errors import ArgumentError
-from framework.ops.values import tensor
 from framework.ops.joining import stack
 from framework.ops.norms import vector_norm
+from framework.ops.values import tensor
 from framework.tensor import Tensor
 
 Tensors = Tensor | Iterable[Tensor]
@@ -44,9 +45,7 @@ def get_total_norm(
     return total
 
 
-def clip_grads_with_norm_(
-    parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
-) -> None:
+def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scale the gradients of parameters, in place, so that ``total_norm`` would become at most ``max_norm``."""
     with no_grad():
         coefficient = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)

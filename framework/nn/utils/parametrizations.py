@@ -149,12 +149,12 @@ class _Orthogonal(Module):
             X = X.tril()
             if rows != columns:
                 X = cat([X, zeros(*X.shape[:-2], rows, rows - columns, dtype=X.dtype, device=X.device)], -1)
-            A = X - X.mH
+            skew: Any = X - X.mH
             if self.orthogonal_map == "matrix_exp":
-                Q = matrix_exp(A)
+                Q = matrix_exp(skew)
             else:
-                unit = eye(rows, dtype=A.dtype, device=A.device)
-                Q = solve(unit - 0.5 * A, unit + 0.5 * A)
+                unit: Any = eye(rows, dtype=X.dtype, device=X.device)
+                Q = solve(unit - 0.5 * skew, unit + 0.5 * skew)
             Q = Q[..., :columns]
         if self.trivialized:
             Q = matmul(self.base, Q)
@@ -188,7 +188,7 @@ class _Orthogonal(Module):
 
 
 def _reflections(A: Any, tau: Any) -> Any:
-    """The first columns of the product of the reflections ``1 - tau v v'``, with ``v`` the columns of ``A`` below a 1."""
+    """The first columns of the product of the reflections ``1 - tau v v'``; ``v``: a column of ``A`` below a 1."""
     rows, columns = A.shape[-2:]
     unit = eye(rows, columns, dtype=A.dtype, device=A.device)
     Q = unit.expand(A.shape)
@@ -218,7 +218,7 @@ def _is_orthogonal(Q: Any) -> bool:
     from framework import dtypes
 
     rows, columns = Q.shape[-2:]
-    unit = eye(columns, dtype=Q.dtype, device=Q.device)
+    unit: Any = eye(columns, dtype=Q.dtype, device=Q.device)
     return bool(((matmul(Q.mH, Q) - unit).abs() <= 10.0 * rows * dtypes.finfo(Q.dtype).eps + 1e-5 * unit).all())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -76,15 +76,13 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    try:
+                    with suppress(NotImplementedError):  # without one, the tensor's value is the start
                         new = module.right_inverse(new)
-                    except NotImplementedError:  # the parametrization has none: the tensor's value is its start
-                        pass
         if not isinstance(new, Tensor) and not isinstance(new, list | tuple):
             raise ValueError(f"right_inverse: must return a tensor or a sequence of tensors, got {type(new).__name__}")
         self.is_tensor = isinstance(new, Tensor)
-        self.ntensors = 1 if self.is_tensor else len(new)
-        if self.is_tensor:
+        self.ntensors = 1 if isinstance(new, Tensor) else len(new)
+        if isinstance(new, Tensor):
             _check(new, original, "right_inverse", shape=False)
             if new.device != original.device:
                 raise ValueError(f"right_inverse: may not change the device, got {new.device} for {original.device}")
@@ -103,8 +101,8 @@ class ParametrizationList(ModuleList):
             result = self()
             if isinstance(result, Tensor) and (result.shape, result.dtype) != (shape, dtype):
                 raise ValueError(
-                    "register_parametrization: may not change the shape or dtype of the tensor, unless unsafe=True: got "
-                    f"{tuple(result.shape)} {result.dtype} for {tuple(shape)} {dtype}"
+                    "register_parametrization: may not change the shape or dtype of the tensor, unless unsafe=True: "
+                    f"got {tuple(result.shape)} {result.dtype} for {tuple(shape)} {dtype}"
                 )
             _check(result, result, "parametrization")
 
@@ -197,10 +195,8 @@ def register_parametrization(
             after = parametrization(before)
             _check(after, before, "parametrization")
             if hasattr(parametrization, "right_inverse"):
-                try:
+                with suppress(NotImplementedError):
                     _check(parametrization.right_inverse(after), before, "right_inverse")
-                except NotImplementedError:  # the parametrization has none
-                    pass
         present.append(parametrization)
         present.unsafe |= unsafe
     elif tensor_name in module._buffers or tensor_name in module._parameters:
@@ -214,8 +210,8 @@ def register_parametrization(
         module.parametrizations[tensor_name] = parametrizations
     else:
         raise ValueError(
-            f"register_parametrization: module {module._get_name()} does not have a parameter, a buffer, or a parametrized "
-            f"element with name {tensor_name!r}"
+            f"register_parametrization: module {module._get_name()} does not have a parameter, a buffer, or a "
+            f"parametrized element with name {tensor_name!r}"
         )
     return module
 

@@ -25,8 +25,8 @@ class BasePruningMethod(ABC):
     """A way to choose what is pruned; an instance is the hook of one parameter.
 
     Attributes:
-        PRUNING_TYPE: "unstructured" if it looks at single entries that are left, "structured" if at slices along ``dim``,
-            "global" if at the whole tensor.
+        PRUNING_TYPE: "unstructured" if it looks at single entries that are left, "structured" if at slices along
+            ``dim``, "global" if at the whole tensor.
     """
 
     PRUNING_TYPE: ClassVar[str]
@@ -57,8 +57,8 @@ class BasePruningMethod(ABC):
         scores = parameter if importance_scores is None else importance_scores
         if scores.shape != parameter.shape:
             raise AssertionError(
-                f"prune: importance_scores should have the same shape as the parameter {name}, got {tuple(scores.shape)} "
-                f"for {tuple(parameter.shape)}"
+                f"prune: importance_scores should have the same shape as the parameter {name}, got "
+                f"{tuple(scores.shape)} for {tuple(parameter.shape)}"
             )
         new = cls(*args, **kwargs)
         new._tensor_name = name
@@ -82,7 +82,8 @@ class BasePruningMethod(ABC):
         scores = t if importance_scores is None else importance_scores
         if scores.shape != t.shape:
             raise AssertionError(
-                f"prune: importance_scores should have the same shape as t, got {tuple(scores.shape)} and {tuple(t.shape)}"
+                f"prune: importance_scores should have the same shape as t, got {tuple(scores.shape)} and "
+                f"{tuple(t.shape)}"
             )
         return t * self.compute_mask(scores, default_mask=ones_like(t) if default_mask is None else default_mask)
 
@@ -114,8 +115,8 @@ class PruningContainer(BasePruningMethod):
             raise TypeError(f"PruningContainer: {type(method).__name__} is not a BasePruningMethod subclass")
         if method._tensor_name != self._tensor_name:
             raise ValueError(
-                f"PruningContainer: can only add pruning methods acting on the parameter named {self._tensor_name!r}, found "
-                f"{method._tensor_name!r}"
+                f"PruningContainer: can only add pruning methods acting on the parameter named "
+                f"{self._tensor_name!r}, found {method._tensor_name!r}"
             )
         self._pruning_methods += (method,)
 
@@ -164,7 +165,7 @@ class _Amount(BasePruningMethod):
     def __init__(self, amount: Any) -> None:
         if not isinstance(amount, numbers.Real):
             raise TypeError(f"prune: amount must be int or float, got {amount!r}")
-        if amount < 0 or (not isinstance(amount, numbers.Integral) and amount > 1):
+        if float(amount) < 0 or (not isinstance(amount, numbers.Integral) and float(amount) > 1):
             raise ValueError(
                 f"prune: amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
             )
@@ -218,7 +219,8 @@ class _Structured(_Amount):
         """The mask with whole slices along ``dim`` zeroed."""
         if t.ndim <= 1:
             raise ValueError(
-                f"prune: structured pruning can only be applied to multidimensional tensors, found shape {tuple(t.shape)}"
+                f"prune: structured pruning can only be applied to multidimensional tensors, found shape "
+                f"{tuple(t.shape)}"
             )
         if self.dim >= t.ndim:
             raise IndexError(f"prune: invalid index {self.dim} for tensor of size {tuple(t.shape)}")
@@ -355,7 +357,8 @@ def remove(module: Module, name: str) -> Module:
     method = take_out(module, lambda hook: isinstance(hook, BasePruningMethod) and hook._tensor_name == name)
     if method is None:
         raise ValueError(
-            f"prune.remove: parameter {name!r} of module {module._get_name()} has to be pruned before pruning can be removed"
+            f"prune.remove: parameter {name!r} of module {module._get_name()} has to be pruned before pruning can be "
+            "removed"
         )
     method.remove(module)
     return module

@@ -11,10 +11,10 @@ from framework import dtypes
 from framework.errors import ArgumentError, ShapeError
 from framework.nn.conversion import parse_to
 from framework.ops.creation import full
-from framework.ops.values import as_tensor
 from framework.ops.joining import stack
 from framework.ops.padding import constant_pad_nd
 from framework.ops.scatter import index_copy
+from framework.ops.values import as_tensor
 from framework.tensor import Tensor, wrap
 
 
@@ -155,13 +155,13 @@ def pack_padded_sequence(
         )
     if (counts <= 0).any():
         raise ArgumentError(
-            "pack_padded_sequence: length of all samples has to be greater than 0, but found an element in 'lengths' that "
-            "is <= 0"
+            "pack_padded_sequence: length of all samples has to be greater than 0, but found an element in 'lengths' "
+            "that is <= 0"
         )
     if (np.diff(counts) > 0).any():
         raise ArgumentError(
-            "pack_padded_sequence: `lengths` array must be sorted in decreasing order when `enforce_sorted` is True; pass "
-            "enforce_sorted=False to have it sorted"
+            "pack_padded_sequence: `lengths` array must be sorted in decreasing order when `enforce_sorted` is True; "
+            "pass enforce_sorted=False to have it sorted"
         )
     if counts[0] > steps:
         raise ShapeError(f"pack_padded_sequence: a length of {counts[0]} exceeds the {steps} steps of the input")
@@ -174,7 +174,8 @@ def pack_padded_sequence(
 def _packing(counts: Any) -> tuple[Any, tuple[Any, Any]]:
     """How many sequences reach each step, and the step and sequence of each packed element."""
     reached = np.arange(counts[0])[:, None] < counts  # (steps, batch)
-    return reached.sum(1), np.nonzero(reached)
+    steps, owners = np.nonzero(reached)
+    return reached.sum(1), (steps, owners)
 
 
 def pad_packed_sequence(
@@ -190,8 +191,8 @@ def pad_packed_sequence(
     if total_length is not None:
         if total_length < steps:
             raise ArgumentError(
-                "pad_packed_sequence: expected total_length to be at least the length of the longest sequence in input, but "
-                f"got total_length={total_length} and max sequence length being {steps}"
+                "pad_packed_sequence: expected total_length to be at least the length of the longest sequence "
+                f"in input, but got total_length={total_length} and max sequence length being {steps}"
             )
         steps = total_length
     data, batch = sequence.data, int(sizes[0])
@@ -201,10 +202,10 @@ def pad_packed_sequence(
     empty = full((steps * batch, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
     padded = index_copy(empty, 0, index, data).reshape((steps, batch, *data.shape[1:]))
     padded = padded.transpose(0, 1) if batch_first else padded
-    lengths = wrap(counts.astype(np.int64))
+    lengths: Any = wrap(counts.astype(np.int64))
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(0 if batch_first else 1, sequence.unsorted_indices)
-        lengths = lengths[sequence.unsorted_indices.cpu()]
+        lengths = lengths[sequence.unsorted_indices.to("cpu")]
     return padded, lengths
 
 

@@ -102,8 +102,8 @@ def _tied(places: dict[str, tuple[dict[str, Any], str]], given: dict[str, Any]) 
         values = {id(given[n]): given[n] for n in shared if n in given}
         if len(values) > 1:
             raise ValueError(
-                f"functional_call: {shared} name one tied tensor, and were given different values; pass tie_weights=False "
-                "to replace them apart"
+                f"functional_call: {shared} name one tied tensor, and were given different values; pass "
+                "tie_weights=False to replace them apart"
             )
         for value in values.values():
             given = {**given, **dict.fromkeys(shared, value)}

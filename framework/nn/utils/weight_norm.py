@@ -51,7 +51,7 @@ class WeightNorm:
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Split a weight into ``<name>_g``, its lengths, and ``<name>_v``, its direction. Prefer ``parametrizations.weight_norm``.
+    """Split a weight into its lengths, ``<name>_g``, and its direction, ``<name>_v``. See also ``parametrizations``.
 
     Args:
         dim: the dim that keeps a length for each entry; None for one length in all.

@@ -88,7 +88,10 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """A warm-up: the rate's factor goes from ``start_factor`` to ``end_factor`` along a line of ``total_iters`` steps."""
+    """A warm-up: the rate's factor goes along a line from ``start_factor`` to ``end_factor`` in ``total_iters`` steps.
+
+    From then on it stays.
+    """
 
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5,

@@ -7,8 +7,8 @@ import pytest
 
 import framework
 from framework import nn
-from framework.nn.utils import parametrizations, parametrize
 from framework.nn import utils
+from framework.nn.utils import parametrizations, parametrize
 
 
 class Symmetric(nn.Module):

@@ -92,3 +92,12 @@ def test_fuse_linear_bn():
     np.testing.assert_allclose(fused(x).detach().numpy(), bn(linear(x)).detach().numpy(), rtol=1e-4, atol=1e-5)
     with pytest.raises(AssertionError, match="num_features"):
         utils.fuse_linear_bn_eval(linear, batch_norm(3, nn.BatchNorm1d))
+
+
+def test_conv_weights_take_a_memory_format():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(2, 2))
+    weight = net[0].weight
+    before = weight.detach().clone()
+    assert utils.convert_conv2d_weight_memory_format(net, framework.channels_last) is net
+    assert net[0].weight is weight and weight.is_contiguous(memory_format=framework.channels_last)
+    assert framework.equal(weight, before)

@@ -18,6 +18,12 @@ from framework.dtypes import (
 from framework.dtypes import complex64 as cfloat, complex128 as cdouble, float16 as half, float32 as float, float64 as double
 from framework.dtypes import int16 as short, int32 as int, int64 as long
 from framework.devices import device, get_default_device, set_default_device
+from framework.settings import (
+    are_deterministic_algorithms_enabled, get_deterministic_debug_mode, get_float32_matmul_precision,
+    get_num_interop_threads, get_num_threads, is_deterministic_algorithms_warn_only_enabled, is_warn_always_enabled,
+    set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads,
+    set_num_threads, set_warn_always, use_deterministic_algorithms,
+)
 from framework.tensor import Size, Tensor, missing as _missing
 from framework.autograd.mode import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
@@ -25,8 +31,9 @@ from framework.autograd.mode import (
 from framework.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from framework.ops.casting import result_type
 from framework.ops.memory import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from framework.ops.memory import layout, strided_layout as strided
 from framework.ops.memory import (
-    clone, detach, detach_, is_complex, is_floating_point, is_inference, is_same_size, is_storage, is_tensor, numel,
+    clone, detach, detach_, get_device, is_complex, is_distributed, is_floating_point, is_signed, is_inference, is_same_size, is_storage, is_tensor, numel,
     resize_as_,
 )
 from framework.ops.storage import UntypedStorage
@@ -95,10 +102,10 @@ from framework.ops.values import as_tensor, asarray, from_dlpack, from_numpy, fr
 from framework.ops.filling import fill, fill_, zero_
 from framework.legacy import (
     BFloat16Tensor, BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
-    ShortTensor,
+    ShortTensor, set_default_tensor_type, typename,
 )
 from framework.ops.gather import gather, index_add, index_select, scatter, scatter_add, take_along_dim
-from framework.ops.matmul import bmm, dot, matmul, mm, mv, vdot
+from framework.ops.matmul import bilinear, bmm, dot, matmul, mm, mv, vdot
 from framework.ops.products import (
     addbmm, addmm, addmv, addr, baddbmm, chain_matmul, cross, ger, inner, kron, outer, tensordot,
 )
@@ -135,7 +142,7 @@ from framework.ops.differences import cumulative_trapezoid, diff, gradient, trap
 from framework.ops.distance import cdist, dist, pdist
 from framework.ops.extremes import amax, amin, aminmax, argmax, argmin, max, min
 from framework.ops.histograms import bincount, histc, histogram, histogramdd
-from framework.ops.norms import norm, renorm
+from framework.ops.norms import frobenius_norm, norm, norm_except_dim, nuclear_norm, renorm
 from framework.ops.ranks import median, mode, nanmedian, nanquantile, quantile
 from framework.ops.reduction import all, any, count_nonzero, hash_tensor, logsumexp, mean, nanmean, nansum, prod, sum
 from framework.ops.search import bucketize, isin, searchsorted
@@ -159,14 +166,25 @@ from framework import autograd, func, utils
 from framework import errors, kernels, linalg, return_types, special
 from framework import nn
 from framework import optim
+from framework import accelerator, backends, cuda, testing, version
+from framework.func import vmap
 
 from framework.io import load, save
 
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None
-strided = "strided"
-__version__ = "0.1.0"
+from framework.version import __version__
+
+# The in-place methods that have a spelling as a function too: ``framework.exp_(x)``.
+globals().update({f"{_name}_": getattr(Tensor, f"{_name}_") for _name in """
+    abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan atanh ceil clamp
+    clamp_max clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 index_put
+    lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg reciprocal round rsqrt sigmoid sin sinc
+    sinh sqrt square tan tanh trunc xlogy
+""".split()})
 
 
 def __getattr__(name):
+    if name == "OutOfMemoryError":
+        return cuda.OutOfMemoryError
     _missing("module 'framework'", name, globals())

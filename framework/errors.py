@@ -42,6 +42,10 @@ class DeviceError(RuntimeError, AssertionError):
     """A device that is absent, which PyTorch reports by an AssertionError, or operands on two devices."""
 
 
+class OutOfMemoryError(RuntimeError, MemoryError):
+    """Memory that ran out. Where CuPy is in use, its own error stands under this name in ``framework.cuda``."""
+
+
 class StateError(RuntimeError):
     """A state dict that does not fit the module it is loaded into."""
 

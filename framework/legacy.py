@@ -108,3 +108,25 @@ class BoolTensor(metaclass=_OldType):
     """bool tensors on the CPU."""
 
     dtype = dtypes.bool_
+
+
+def typename(obj: Any, /) -> str:
+    """The name of an object's type, with its module: "torch.FloatTensor" for a float32 tensor, as PyTorch has it."""
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", "") or ""
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """Set the default dtype by an old tensor type, such as ``framework.DoubleTensor`` or its name in PyTorch.
+
+    Raises:
+        TypeError: there is no such type, or it is not one of floating-point numbers.
+    """
+    name = t.rpartition(".")[2] if isinstance(t, str) else ""
+    found = globals().get(name) if name else t
+    if not isinstance(found, _OldType) or not found.dtype.is_floating_point:
+        raise TypeError(f"set_default_tensor_type: expected a floating-point tensor type, got {t!r}")
+    dtypes.set_default_dtype(found.dtype)

@@ -2,6 +2,9 @@
 
 # isort: off
 # fmt: off
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 from framework.errors import LinAlgError
 from framework.ops.norms import vector_norm
 from framework.ops.linalg import (
@@ -24,3 +27,7 @@ __all__ = [
     "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve",
     "vander", "vecdot", "vector_norm",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.linalg'", name, globals())

@@ -44,6 +44,7 @@ from framework.ops import (
     norms,
     products,
     random,
+    placement,
     ranks,
     rearrange,
     reduction,
@@ -62,7 +63,7 @@ from framework.ops import (
     trigonometric,
 )
 from framework.ops.dims import also_named
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 METHODS: dict[str, Callable[..., Any]] = {}
 
@@ -117,7 +118,8 @@ _collect(copies, "narrow_copy")
 _collect(memory, "clone", "contiguous", "is_contiguous", "detach", "detach_", "resize_", "resize_as_", "set_")
 _collect(memory, "is_same_size", "dim_order", "is_inference")
 _collect(storage, "untyped_storage", "storage_offset", "is_set_to")
-_collect(filling, "fill_", "zero_")
+_collect(filling, "fill_", "zero_", "fill_diagonal_", "apply_", "map_", "map2_")
+_collect(placement, "cpu", "cuda", "pin_memory", "is_pinned", "share_memory_", "is_shared", "record_stream")
 _collect(new, "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided")
 _collect(random, "bernoulli", "multinomial")
 _collect(draws, "uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_", "cauchy_", "log_normal_")
@@ -127,7 +129,7 @@ _collect(linalg_solve, "det", "slogdet", "logdet", "inverse")
 _collect(linalg_spectral, "svd", "pinverse")
 _collect(decompositions, "cholesky", "cholesky_inverse", "cholesky_solve", "qr", "triangular_solve")
 _collect(products, "addmm", "addmv", "addr", "addbmm", "baddbmm", "outer", "ger", "inner", "kron", "cross")
-_collect(casting, "to", "type_as")
+_collect(casting, "to", "type_as", "cpu", "cuda")
 _collect(indexing, "index_put")
 _collect(nonzero, "nonzero", "argwhere", "nonzero_static")
 _collect(scatter, "scatter_reduce", "index_reduce", "index_copy", "index_fill", "take", "put")
@@ -190,6 +192,8 @@ INDEXING_IN_PLACE = (
 
 IN_PLACE = (*POINTWISE_IN_PLACE, "cumsum", "cumprod", "renorm", *INDEXING_IN_PLACE, "tril", "triu")
 
+SPREAD = ("squeeze", "broadcast_to", "count_nonzero", "hsplit", "vsplit", "dsplit")
+
 VIEWS_IN_PLACE = (
     "squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t", "as_strided",
 )  # fmt: skip
@@ -199,6 +203,7 @@ PROPERTIES = {
     "mT": shape.matrix_transpose,
     "H": shape.hermitian,
     "mH": shape.adjoint,
+    "layout": memory.layout_of,
 }
 
 IN_PLACE_OPERATORS = {
@@ -229,6 +234,9 @@ REFLECTED = {
     "__rrshift__": bitwise.bitwise_right_shift,
 }
 
+# what no tensor here is
+FLAGS = ("is_sparse_csr", "is_ipu", "is_maia", "is_mtia", "is_vulkan", "is_xpu", "volatile")
+
 CONVERSIONS = {
     "float": dtypes.float32,
     "double": dtypes.float64,
@@ -252,6 +260,17 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of an op on a list of numbers, which may be given one by one: ``x.squeeze(0, 2)``."""
+
+    def method(self: Tensor, *numbers: Any, **named: Any) -> Any:
+        return function(self, numbers, **named) if len(numbers) > 1 else function(self, *numbers, **named)
+
+    method.__name__ = method.__qualname__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
 def _conversion(dtype: dtypes.dtype) -> Callable[[Tensor], Tensor]:
     def method(self: Tensor, memory_format: Any = None) -> Tensor:
         return casting.cast(self, dtype)
@@ -270,6 +289,18 @@ def where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return selection.where(condition, self, other)
 
 
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """A tensor of this one's dtype and device: uninitialised of a shape, or with the values of a sequence."""
+    from framework.legacy import construct
+
+    return wrap(construct("new", args, self.dtype, self.device if device is None else device))
+
+
+def _none(self: Tensor) -> bool:
+    """False: no tensor here is of that kind."""
+    return False
+
+
 def _set_part(part: Callable[[Any], Any]) -> Callable[[Tensor, Any], None]:
     """The assignment ``x.real = value``."""
 
@@ -279,7 +310,7 @@ def _set_part(part: Callable[[Any], Any]) -> Callable[[Tensor, Any], None]:
     return assign
 
 
-METHODS.update(polygamma=polygamma, where=where, type=casting.to_type, float_power_=exponential.float_power_)
+METHODS.update(polygamma=polygamma, where=where, new=new, is_distributed=_none, type=casting.to_type, float_power_=exponential.float_power_)
 
 
 def backward(
@@ -308,8 +339,12 @@ def attach() -> None:
         setattr(Tensor, operator, getattr(Tensor, f"{name}_"))
     for name, dtype in CONVERSIONS.items():
         setattr(Tensor, name, _conversion(dtype))
+    for name in SPREAD:
+        setattr(Tensor, name, _spread(METHODS[name]))
     for name in VIEWS_IN_PLACE:
-        setattr(Tensor, f"{name}_", memory.relaid(METHODS[name], f"{name}_"))
+        setattr(Tensor, f"{name}_", memory.relaid(getattr(Tensor, name), f"{name}_"))
+    for flag in FLAGS:
+        setattr(Tensor, flag, False)
     for name, getter in PROPERTIES.items():
         setattr(Tensor, name, property(getter, doc=getter.__doc__))
     for function in (backward, copy_):

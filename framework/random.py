@@ -12,7 +12,7 @@ import numpy as np
 
 from framework import devices, dtypes
 from framework.errors import ArgumentError
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor, missing, wrap
 
 _FIELDS = (
     ("counter", 4),
@@ -266,13 +266,19 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 @contextmanager
-def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True, device_type: str = "cuda") -> Iterator[None]:
+def fork_rng(
+    devices: Iterable[Any] | None = None,
+    enabled: bool = True,
+    _caller: str = "fork_rng",
+    _devices_kw: str = "devices",
+    device_type: str | None = None,
+) -> Iterator[None]:
     """Within it draws go on as they would, and after it as if there had been none.
 
     Args:
         devices: the GPUs whose generators are put back too; all in use unless given.
         enabled: off, it does nothing.
-        device_type: accepted for PyTorch's signature.
+        _caller, _devices_kw, device_type: accepted for PyTorch's signature.
 
     Example:
         >>> with framework.random.fork_rng():
@@ -291,3 +297,7 @@ def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True, device_
         for index, generator in _on_gpu.items():
             if index in gpus:
                 generator.set_state(gpus[index])
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.random'", name, globals())

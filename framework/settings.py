@@ -104,19 +104,19 @@ def _blas_libraries() -> Iterator[Any]:
                     continue
 
 
-def set_num_threads(int: int) -> None:
+def set_num_threads(num: int) -> None:
     """The number of threads for products of matrices and for oneDNN.
 
     It reaches the OpenBLAS libraries that come with NumPy and SciPy. Where NumPy has another BLAS the number is
     remembered, ``get_num_threads`` returns it, and the BLAS keeps its own.
     """
-    if isinstance(int, bool) or not hasattr(int, "__index__") or int <= 0:
-        raise ArgumentError(f"set_num_threads: expected a positive integer, got {int!r}")
-    _Settings.threads = int
+    if isinstance(num, bool) or not hasattr(num, "__index__") or num <= 0:
+        raise ArgumentError(f"set_num_threads: expected a positive integer, got {num!r}")
+    _Settings.threads = num
     for library in _blas_libraries():
         setter = next((getattr(library, name) for name in _BLAS_SETTERS if hasattr(library, name)), None)
         if setter is not None:
-            setter(int)
+            setter(num)
 
 
 def get_num_threads() -> int:
@@ -135,11 +135,11 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def set_num_interop_threads(int: int) -> None:
+def set_num_interop_threads(num: int) -> None:
     """Remember a number of threads for independent ops. Ops run one after another here, so it changes nothing."""
-    if isinstance(int, bool) or not hasattr(int, "__index__") or int <= 0:
-        raise ArgumentError(f"set_num_interop_threads: expected a positive integer, got {int!r}")
-    _Settings.interop_threads = int
+    if isinstance(num, bool) or not hasattr(num, "__index__") or num <= 0:
+        raise ArgumentError(f"set_num_interop_threads: expected a positive integer, got {num!r}")
+    _Settings.interop_threads = num
 
 
 def get_num_interop_threads() -> int:

@@ -11,7 +11,7 @@ from framework import devices, dtypes
 from framework.errors import ArgumentError
 from framework.ops.dims import shape_of
 from framework.random import generator_of
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor, missing, wrap
 
 # rtol and atol by dtype; exact where it is not listed
 TOLERANCES = {
@@ -214,3 +214,7 @@ def make_tensor(
     if memory_format is not None:
         out = out.contiguous(memory_format=memory_format)
     return out.requires_grad_(requires_grad)
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.testing'", name, globals())

@@ -29,18 +29,50 @@ SMALL = 20
 LARGE = 3000
 """Elements beyond which a sample is left out."""
 
-GRADIENT_KNOWN: dict[str, str] = {}
+ROUNDED = "rounds to fewer bits, which hides the difference that a small step makes"
+REPEATED = "the samples repeat indices, and the gradient of an element written twice is any of the two"
+LABELS = "the samples want a gradient for the labels, whose only values are 1 and -1"
+
+GRADIENT_KNOWN: dict[str, str] = {
+    "bfloat16": ROUNDED,
+    "half": ROUNDED,
+    "float": ROUNDED,
+    "cfloat": ROUNDED,
+    "nn.functional.max_unpool1d": REPEATED,
+    "nn.functional.max_unpool2d": REPEATED,
+    "nn.functional.max_unpool3d": REPEATED,
+    "nn.functional.cosine_embedding_loss": LABELS,
+    "nn.functional.hinge_embedding_loss": LABELS,
+    "normal": "the gradient of a draw is zero by definition, though it moves with its mean",
+    "normal[number_mean]": "the gradient of a draw is zero by definition, though it scales with its deviation",
+    "index_reduce[prod]": "a sample has two zeros among the factors of one product: their mixed second derivative is left out",
+    "linalg.norm[subgradients_at_zero]": "a norm has no second derivative at zero",
+}
 """Entries whose gradients finite differences can't confirm, with the reason."""
 
-LAYOUT_KNOWN: dict[str, str] = {}
+MEMORY = "reads the memory behind the tensor"
+VIEWS = "a view of memory in another order is refused, as it should be"
+
+LAYOUT_KNOWN: dict[str, str] = {
+    "as_strided": MEMORY,
+    "as_strided[partial_views]": MEMORY,
+    "as_strided_copy": MEMORY,
+    "as_strided_scatter": MEMORY,
+    "view": VIEWS,
+    "view_as": VIEWS,
+    "view_copy": VIEWS,
+    "view_as_complex": VIEWS,
+}
 """Entries whose results depend on the memory layout, with the reason."""
+
+IN_SCOPE = [op for op in selected("") if op.name != "chalf"]  # NumPy has no such dtype
 
 DIFFERENTIABLE = {
     full_name(op): op
-    for op in selected("")
+    for op in IN_SCOPE
     if op.supports_autograd and torch.float64 in op.supported_backward_dtypes("cpu")
 }
-ENTRIES = {full_name(op): op for op in selected("") if torch.float64 in op.dtypes and op.name not in UNINITIALISED}
+ENTRIES = {full_name(op): op for op in IN_SCOPE if torch.float64 in op.dtypes and op.name not in UNINITIALISED}
 
 
 class Case:
@@ -52,7 +84,7 @@ class Case:
         found = variants(op)[0].ours
         assert found is not None, f"{op.name} is missing"
         wrapper, process = convert(op.gradcheck_wrapper), convert(sample.output_process_fn_grad)
-        plain = op.gradcheck_wrapper.__name__ == "<lambda>"
+        plain = op.gradcheck_wrapper is type(op).gradcheck_wrapper
         self.run = lambda first, args, kwargs: process(
             found(first, *args, **kwargs) if plain else wrapper(found, first, *args, **kwargs)
         )
@@ -113,11 +145,13 @@ def check_gradients(op: Any, dtype: Any, most: int) -> None:
     for case in cases(op, dtype, most):
         if not case.inputs:
             continue
+        results = case(*case.inputs)
+        if not all(np.isfinite(t.detach().numpy()).all() for t in results):
+            continue  # NaN and infinity have no differences
         size = sum(t.numel() for t in case.inputs)
         fast = size > (SMALL if dtype is torch.float64 else SMALL // 4)
         assert gradcheck(case, case.inputs, fast_mode=fast)
         if op.supports_gradgrad:
-            results = case(*case.inputs)
             fast = fast or size + sum(t.numel() for t in results) > SMALL
             assert gradgradcheck(case, case.inputs, fast_mode=fast, atol=1e-4)
 
@@ -191,7 +225,12 @@ def test_results_do_not_depend_on_the_memory_layout(name: str) -> None:
     problems = []
     with np.errstate(all="ignore"):
         for case in cases(op, torch.float64, 3, grad=name in DIFFERENTIABLE):
-            expected = outcome(case, contiguous)
+            try:
+                expected = outcome(case, contiguous)
+            except RuntimeError:
+                if name not in LAYOUT_KNOWN:
+                    raise
+                continue  # the sample's own strides matter
             for label, layout in LAYOUTS.items():
                 try:
                     got = outcome(case, layout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import io
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from framework.io import FileFormatError, atomic_write
 from framework.tensor import Tensor, wrap
 
 # what is decoded: pictures made of pixels. Pillow's other readers are left out; one of them runs a program (EPS)
-FORMATS = ("JPEG", "MPO", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF", "TGA", "ICO")
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF", "TGA", "ICO")
 
 
 class ImageReadMode(enum.Enum):
@@ -53,7 +54,7 @@ def open_image(
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no image file {name!r}") from None
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with Image.open(io.BytesIO(data), formats=_known(formats)) as image:
             image.load()
             return convert(image, mode) if mode else image.copy()
     except UnidentifiedImageError:
@@ -62,6 +63,13 @@ def open_image(
         raise FileFormatError(f"{name}: has more pixels than is safe to decode; make it smaller") from None
     except Exception as error:  # a broken file can fail in any way inside a decoder
         raise FileFormatError(f"{name}: the image is broken ({error}); replace it or remove it") from None
+
+
+@functools.cache
+def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the formats that this Pillow reads; older ones lack the newest."""
+    Image.init()
+    return tuple(name for name in formats if name in Image.OPEN)
 
 
 def convert(image: Image.Image, mode: str) -> Image.Image:
@@ -135,7 +143,7 @@ def decode_jpeg(
     """Decode the bytes of a JPEG file, or of each in a list, to uint8 tensors (C, H, W); see ``decode_image``."""
     if isinstance(input, list):
         return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
-    return _decode(input, mode, apply_exif_orientation, ("JPEG", "MPO")).to(device)
+    return _decode(input, mode, apply_exif_orientation, ("JPEG",)).to(device)
 
 
 def decode_png(

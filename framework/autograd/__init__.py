@@ -1,5 +1,11 @@
 """Automatic differentiation: the engine, the modes, and the tools around them."""
 
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
+from framework.autograd import anomaly as anomaly_mode
+from framework.autograd import graph as graph
+from framework.autograd import mode as grad_mode
 from framework.autograd.anomaly import detect_anomaly as detect_anomaly
 from framework.autograd.anomaly import set_detect_anomaly as set_detect_anomaly
 from framework.autograd.engine import backward as backward
@@ -18,3 +24,7 @@ __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
     "gradgradcheck", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.autograd'", name, globals())

@@ -10,7 +10,7 @@ from framework.autograd.mode import enable_grad
 from framework.errors import ArgumentError, GraphError, ShapeError
 from framework.ops.creation import ones_like, zeros, zeros_like
 from framework.ops.joining import stack
-from framework.tensor import Tensor
+from framework.tensor import Tensor, missing
 
 Inputs = Tensor | Sequence[Tensor]
 
@@ -184,3 +184,7 @@ def vhp(
 
 
 hvp = vhp  # a Hessian is symmetric: one product serves both names
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.autograd.functional'", name, globals())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from framework import dtypes
 from framework.autograd.engine import grad
 from framework.autograd.mode import enable_grad, no_grad
 from framework.tensor import Tensor, wrap
@@ -153,20 +154,29 @@ def _check(
                         )
 
 
+def _is_floating(tensor: Tensor) -> bool:
+    return dtypes.of(tensor.array).category >= dtypes.FLOATING
+
+
+def _recorded(func: Callable[..., Any], inputs: tuple[Any, ...]) -> list[int]:
+    """The numbers of the outputs that require grad."""
+    with enable_grad():
+        outputs = func(*inputs)
+    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    return [i for i, o in enumerate(outputs) if isinstance(o, Tensor) and o.requires_grad]
+
+
 def _evaluate(func: Callable[..., Any], inputs: tuple[Any, ...], keep: list[int] | None) -> list[Any]:
     with no_grad():
         outputs = func(*inputs)
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     chosen = outputs if keep is None else [outputs[i] for i in keep]
-    return [o.array.copy() for o in chosen if isinstance(o, Tensor) and o.array.dtype.kind in "fc"]
+    return [o.array.copy() for o in chosen if isinstance(o, Tensor) and _is_floating(o)]
 
 
 def _numeric(func: Callable[..., Any], inputs: tuple[Any, ...], places: list[int], eps: float) -> list[list[Any]]:
     """For each input and output, d output / d input of shape (elements of input, 1 or 2 directions, *output shape)."""
-    with enable_grad():
-        recorded = func(*inputs)
-    recorded = (recorded,) if isinstance(recorded, Tensor) else tuple(recorded)
-    keep = [i for i, o in enumerate(recorded) if isinstance(o, Tensor) and o.requires_grad] or None
+    keep = _recorded(func, inputs) or None
     jacobians = []
     for place in places:
         array = inputs[place].array
@@ -214,7 +224,7 @@ def _check_direction(
     )
     originals = [inputs[i].array.copy() for i in places]
     totals = []
-    keep = None
+    keep = _recorded(func, inputs)
     for sign in (1.0, -1.0):
         for i, original, u in zip(places, originals, steps, strict=True):
             inputs[i].array[...] = original + sign * eps * u

@@ -199,7 +199,7 @@ def record(node: Op, inputs: Any, arrays: Any, out: Any, results: Any = None) ->
             node.unpack = hooks[1]
             node.saved = tuple(None if v is None else hooks[0](wrap(v)) for v in node.saved)
     if isinstance(out, Tensor):
-        if out.array.dtype.kind not in "iub" and not node.non_differentiable:
+        if out.array.dtype.kind not in "iub" and 0 not in node.non_differentiable:
             out._requires_grad = True
             out._node = node
         return

@@ -6,8 +6,10 @@ accepted, and what would touch a device raises ``DeviceError`` with the reason.
 
 # isort: off
 # fmt: off
+import sys as _sys
 from typing import Any as _Any
 
+from framework.errors import OutOfMemoryError as _OutOfMemoryError
 from framework.tensor import missing as _missing
 from framework.cuda.gpus import (
     DeviceProperties, can_device_access_peer, current_device, device, device_count, device_of, get_device_capability,
@@ -30,4 +32,6 @@ from framework.cuda.streams import (
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "OutOfMemoryError":  # the class that `except` has to name is CuPy's once CuPy allocates
+        return _sys.modules["cupy"].cuda.memory.OutOfMemoryError if "cupy" in _sys.modules else _OutOfMemoryError
     _missing("module 'framework.cuda'", name, globals())

@@ -26,12 +26,13 @@ from framework.tensor import Size, Tensor, wrap
 FORMAT = "eagerkit.tree"
 
 
-def save(obj: Any, f: Any, **_unused: Any) -> None:
+def save(obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int = 2, **_unused: Any) -> None:
     """Write an object to a file, atomically where ``f`` is a path.
 
     Args:
         obj: tensors in plain containers, such as a ``state_dict``.
         f: a path, or a binary file open for writing.
+        pickle_module, pickle_protocol: accepted; nothing is pickled.
 
     Raises:
         TypeError: the object holds something that is neither a tensor nor plain data; the message says where.
@@ -47,13 +48,21 @@ def save(obj: Any, f: Any, **_unused: Any) -> None:
     save_file(tensors, f, {FORMAT: json.dumps(tree)})
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: bool | None = None, **_unused: Any) -> Any:
+def load(
+    f: Any,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool = True,
+    mmap: bool | None = None,
+    **_unused: Any,
+) -> Any:
     """Read what ``save`` wrote. Nothing in a file can run code.
 
     Args:
         f: a path, or a binary file open for reading.
         map_location: the device for the tensors; the CPU unless given.
-        weights_only, mmap: accepted; there is no other way to load here, and files are memory-mapped while read.
+        pickle_module, weights_only, mmap: accepted; there is no other way to load here, and files are memory-mapped while read.
 
     Raises:
         FileFormatError: the file was not written by ``save``. Checkpoints of PyTorch are read by ``hub``.

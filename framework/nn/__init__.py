@@ -2,6 +2,9 @@
 
 # isort: off
 # fmt: off
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 import sys as _sys
 
 from framework.nn import functional as functional, init as init, parameter as parameter
@@ -106,3 +109,7 @@ from framework.nn.padding import (
     ZeroPad1d as ZeroPad1d, ZeroPad2d as ZeroPad2d, ZeroPad3d as ZeroPad3d,
 )
 from framework.nn.fold import Fold as Fold, Unfold as Unfold
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.nn'", name, globals())

@@ -100,8 +100,8 @@ class Convertible:
         return self._apply(lambda t: empty(t.shape, dtype=t.dtype, device=device), recurse=recurse)
 
     def share_memory(self) -> Self:
-        """Return the module: threads share its memory as it is."""
-        return self
+        """Move parameters and buffers to memory that processes forked from this one share."""
+        return self._apply(lambda t: t.share_memory_())
 
 
 def parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:

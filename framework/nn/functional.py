@@ -2,6 +2,9 @@
 
 # isort: off
 # fmt: off
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 from framework.ops.matmul import bilinear as bilinear, linear as linear
 from framework.ops.activation import (
     celu as celu, celu_ as celu_, elu as elu, elu_ as elu_, gelu as gelu, glu as glu, hardshrink as hardshrink,
@@ -93,3 +96,7 @@ from framework.ops.resize import (
 from framework.ops.grid import (
     affine_grid as affine_grid, grid_sample as grid_sample,
 )
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.nn.functional'", name, globals())

@@ -16,7 +16,7 @@ from framework.autograd.mode import no_grad
 from framework.devices import array_module
 from framework.ops.creation import empty
 from framework.ops.special import ndtri
-from framework.tensor import Tensor
+from framework.tensor import Tensor, missing
 
 _skipping: ContextVar[bool] = ContextVar("framework.nn.init.skipping", default=False)
 
@@ -263,3 +263,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
 uniform, normal, constant, eye, dirac, sparse = uniform_, normal_, constant_, eye_, dirac_, sparse_
 xavier_uniform, xavier_normal, orthogonal = xavier_uniform_, xavier_normal_, orthogonal_
 kaiming_uniform, kaiming_normal = kaiming_uniform_, kaiming_normal_
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.init'", name, globals())

@@ -213,6 +213,16 @@ def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwar
     return to(input, "cuda" if "cuda" in prefix else "cpu", found)
 
 
+def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor on the CPU; itself if it is there."""
+    return to(input, "cpu", memory_format=memory_format)
+
+
+def cuda(input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """The tensor on a GPU: the one that is given, or the current one."""
+    return to(input, "cuda" if device is None else devices.device(device), memory_format=memory_format)
+
+
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """The tensor in another tensor's dtype, on its device."""
     return to(input, other)

@@ -29,10 +29,28 @@ class memory_format:
         return f"framework.{self.name}"
 
 
+class layout:
+    """How a tensor's elements are held; there is one way here, ``framework.strided``."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"framework.{self.name}"
+
+
+strided_layout = layout("strided")
 contiguous_format = memory_format("contiguous_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
 preserve_format = memory_format("preserve_format")
+
+
+def layout_of(input: Tensor) -> layout:
+    """How the tensor's elements are held: always ``framework.strided``."""
+    return strided_layout
 
 
 def preserves(format: memory_format | None) -> bool:
@@ -275,6 +293,21 @@ def set_(
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape."""
     return input.array.shape == other.array.shape
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the tensor's dtype has negative values."""
+    return input.is_signed()
+
+
+def get_device(input: Tensor) -> int:
+    """The index of the GPU that holds the tensor, or -1 on the CPU."""
+    return input.get_device()
+
+
+def is_distributed(input: Tensor) -> bool:
+    """False: no tensor is spread over processes."""
+    return False
 
 
 def is_tensor(obj: Any) -> bool:

@@ -153,3 +153,22 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
     factor = where(plain(sizes) > maxnorm, maxnorm / (sizes + 1e-7), 1)
     y = input * cast(factor, kind.to_real())
     return y if out is None else into(out, y, "renorm")
+
+
+def frobenius_norm(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The square root of the sum of squares over one or two dims."""
+    return norm(input, "fro", dim, keepdim, out=out)
+
+
+def nuclear_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The sum of the singular values, of a matrix or over two dims."""
+    if isinstance(dim, bool):  # nuclear_norm(input, keepdim)
+        dim, keepdim = None, dim
+    return norm(input, "nuc", dim, keepdim, out=out)
+
+
+def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
+    """The norm of order ``pow`` over all dims but ``dim``, whose other lengths become 1; over all for ``dim=-1``."""
+    if dim == -1:
+        return norm(v, pow)
+    return norm(v, pow, [d for d in range(v.ndim) if d != dim % v.ndim], keepdim=True)

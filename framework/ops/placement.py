@@ -73,7 +73,7 @@ def is_shared(input: Tensor) -> bool:
     return isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
 
 
-def record_stream(input: Tensor, stream: Any) -> None:
+def record_stream(input: Tensor, s: Any) -> None:
     """Accepted, for PyTorch's signature: CuPy's pool gives memory back to the stream that it was taken for.
 
     Raises:

@@ -12,7 +12,7 @@ from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import cast, into
-from framework.ops.dims import normalize_dim, normalize_dims, numpy_names, shape_of
+from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names, shape_of
 from framework.tensor import Tensor, wrap
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -325,13 +325,13 @@ def count_nonzero(input: Any, dim: Dims = None) -> Any:
     return as_given(array_module(x).add.reduce(x != 0, axis=normalize_dims(dim, x.ndim), dtype=np.int64), input)
 
 
-def sum_to_size(input: Any, *size: Any) -> Any:
+def sum_to_size(input: Any, *size: Any, **named: Any) -> Any:
     """Sum over the dims that broadcasting from ``size`` to the tensor's shape would add or stretch.
 
     Raises:
         ShapeError: ``size`` does not broadcast to the tensor's shape.
     """
-    shape = shape_of(size)
+    shape = named_sizes("sum_to_size", size, named, "size")
     extra = input.ndim - len(shape)
     given = tuple(input.shape)
     if extra < 0 or [n for n, m in zip(shape, given[max(extra, 0) :], strict=False) if n not in (1, m)]:

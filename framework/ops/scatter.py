@@ -105,7 +105,10 @@ def _extreme_gradient(g: Any, x: Any, src: Any, y: Any, index: Any, axis: int, i
 
 
 def _prod_gradient(g: Any, x: Any, src: Any, y: Any, index: Any, axis: int, include_self: bool) -> Any:
-    """``y / x``; where one of the factors is 0, the product of the others goes to that one."""
+    """``y / x``; where one of the factors is 0, the product of the others goes to that one.
+
+    With two zeros in one place the second derivative by both of them is left out.
+    """
     zero_x, zero_src = _raw(x) == 0, _raw(src) == 0
     if not zero_src.any() and not (include_self and zero_x.any()):
         safe = x if not zero_x.any() else x + zero_x.astype(_raw(x).dtype)
@@ -115,9 +118,12 @@ def _prod_gradient(g: Any, x: Any, src: Any, y: Any, index: Any, axis: int, incl
     full_x, full_src = x + zero_x.astype(kind), src + zero_src.astype(kind)  # the zeros replaced by ones
     product = apply(ScatterReduce, full_x, full_src, index=index, axis=axis, reduce="prod", include_self=include_self)
     zeros = scatter_add(own.astype(np.int64), axis, index, zero_src.astype(np.int64))
-    others_x = (zeros - own == 0).astype(kind)  # 1 where no factor but x itself is 0
-    others_src = (gather(zeros, axis, index) - zero_src == 0).astype(kind)
-    return g * product / full_x * others_x, gather(g * product, axis, index) / full_src * others_src
+    # 1 at a factor that is 0 where no other is; y and not 0 at the rest, since y varies with the factor that is 0
+    lone_x = ((zeros - own == 0) & zero_x).astype(kind)
+    lone_src = ((gather(zeros, axis, index) - zero_src == 0) & zero_src).astype(kind)
+    gx = (g * product * lone_x + g * y * (~zero_x).astype(kind)) / full_x
+    lone, rest = gather(g * product, axis, index) * lone_src, gather(g * y, axis, index) * (~zero_src).astype(kind)
+    return gx, (lone + rest) / full_src
 
 
 @numpy_names

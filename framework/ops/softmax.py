@@ -11,7 +11,7 @@ from framework.errors import DtypeError
 from framework.kernels import choose
 from framework.ops.casting import cast, into
 from framework.ops.creation import empty_like
-from framework.ops.dims import normalize_dim
+from framework.ops.dims import normalize_dim, numpy_names
 from framework.ops.exponential import exp, log
 from framework.tensor import Tensor
 
@@ -77,6 +77,7 @@ def _call(op: type[Op], name: str, input: Any, dim: int | None, dtype: Any, stac
     return y if out is None else into(out, y)
 
 
+@numpy_names
 def softmax(input: Any, dim: int | None = None, dtype: Any = None, _stacklevel: Any = 3, *, out: Any = None) -> Any:
     """Values in (0, 1) that sum to 1 along ``dim``: ``exp(x) / sum(exp(x))``.
 
@@ -92,6 +93,7 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None, _stacklevel: 
     return _call(Softmax, "softmax", input, dim, dtype, _stacklevel, out)
 
 
+@numpy_names
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None, _stacklevel: Any = 3, *, out: Any = None) -> Any:
     """The logarithm of softmax along ``dim``, computed without overflow: ``x - log(sum(exp(x)))``.
 

@@ -1,5 +1,8 @@
 """Optimizers, learning-rate schedules and weight averaging."""
 
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 from framework.optim import lr_scheduler, swa_utils
 from framework.optim.adadelta import Adadelta
 from framework.optim.adafactor import Adafactor
@@ -17,3 +20,7 @@ from framework.optim.radam import RAdam
 from framework.optim.rmsprop import RMSprop
 from framework.optim.rprop import Rprop
 from framework.optim.sgd import SGD
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.optim'", name, globals())

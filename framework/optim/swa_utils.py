@@ -17,7 +17,7 @@ from framework.errors import ArgumentError
 from framework.nn.module import Module
 from framework.optim.lr_scheduler.base import LRScheduler, Rate, for_each_group
 from framework.optim.optimizer import Optimizer
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor, missing, wrap
 
 AvgFn = Callable[[Tensor, Tensor, Any], Tensor]
 MultiAvgFn = Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]
@@ -229,3 +229,7 @@ class SWALR(LRScheduler):
             start = target if before == 1 else (group["lr"] - before * target) / (1 - before)
             rates.append(target * now + start * (1 - now))
         return rates
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.optim.swa_utils'", name, globals())

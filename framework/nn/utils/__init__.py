@@ -2,6 +2,9 @@
 
 # isort: off
 # fmt: off
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 from framework.nn.utils import rnn as rnn, stateless as stateless
 from framework.nn.utils.clip_grad import (
     clip_grad_norm as clip_grad_norm, clip_grad_norm_ as clip_grad_norm_, clip_grad_value_ as clip_grad_value_,
@@ -24,3 +27,7 @@ from framework.nn.utils.spectral_norm import (
     remove_spectral_norm as remove_spectral_norm, spectral_norm as spectral_norm,
 )
 from framework.nn.utils import parametrizations as parametrizations, parametrize as parametrize, prune as prune
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.nn.utils'", name, globals())

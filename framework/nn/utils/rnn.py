@@ -15,7 +15,7 @@ from framework.ops.joining import stack
 from framework.ops.padding import constant_pad_nd
 from framework.ops.scatter import index_copy
 from framework.ops.values import as_tensor
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor, missing, wrap
 
 
 class _Packed(NamedTuple):
@@ -250,3 +250,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences of a packed batch: undoes ``pack_sequence``."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.utils.rnn'", name, globals())

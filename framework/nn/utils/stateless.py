@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from framework.errors import StateError
+from framework.errors import ArgumentError, StateError
 from framework.nn.module import Module
+from framework.ops.dims import also_named
+from framework.ops.joining import stack
 from framework.tensor import Tensor
 
 
+@also_named(parameter_and_buffer_dicts="parameters_and_buffers")
 def functional_call(
     module: Module,
     parameters_and_buffers: Any,
@@ -108,3 +111,30 @@ def _tied(places: dict[str, tuple[dict[str, Any], str]], given: dict[str, Any]) 
         for value in values.values():
             given = {**given, **dict.fromkeys(shared, value)}
     return given
+
+
+def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and the buffers of several modules of one make, each stacked along a new first dim.
+
+    With ``func.vmap`` and ``func.functional_call`` they run as one ensemble.
+
+    Raises:
+        ArgumentError: there are no modules, or they differ in class or mode.
+    """
+    models = list(models)
+    if not models:
+        raise ArgumentError("stack_module_state: expected at least one model, got none")
+    if len({(type(m), m.training) for m in models}) != 1:
+        raise ArgumentError("stack_module_state: expected models of one class, all in training or all in evaluation mode")
+
+    def stacked(named: Any) -> dict[str, Tensor]:
+        columns: dict[str, list[Tensor]] = {}
+        for model in models:
+            for name, tensor in named(model):
+                columns.setdefault(name, []).append(tensor)
+        made = {}
+        for name, tensors in columns.items():
+            made[name] = stack(tensors).detach().requires_grad_(tensors[0].requires_grad)
+        return made
+
+    return stacked(lambda model: model.named_parameters()), stacked(lambda model: model.named_buffers())

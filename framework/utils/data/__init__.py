@@ -1,5 +1,8 @@
 """``utils.data``: the loader and its kin under PyTorch's path."""
 
+from typing import Any as _Any
+
+from framework.tensor import missing as _missing
 from framework.data import (
     BatchSampler,
     ChainDataset,
@@ -23,4 +26,9 @@ from framework.data import (
     get_worker_info,
     random_split,
 )
+from framework.data import dataset, loader as dataloader, sampler
 from framework.utils.data import distributed
+
+
+def __getattr__(name: str) -> _Any:
+    _missing("module 'framework.utils.data'", name, globals())

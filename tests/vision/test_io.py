@@ -1,0 +1,166 @@
+"""Decoding and encoding of images, broken and hostile ones included."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import framework as F
+from framework.io import FileFormatError
+from vision import io as vio
+
+
+def encoded(image: Image.Image, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def as_tensor(data: bytes):
+    return F.from_numpy(np.frombuffer(data, np.uint8).copy())
+
+
+@pytest.fixture
+def colour(rng) -> np.ndarray:
+    return rng.integers(0, 256, (17, 11, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("format", ["PNG", "PPM", "BMP", "TIFF"])
+def test_lossless_formats_come_back(colour, format):
+    found = vio.decode_image(as_tensor(encoded(Image.fromarray(colour), format)))
+    assert found.dtype is F.uint8 and tuple(found.shape) == (3, 17, 11)
+    np.testing.assert_array_equal(found.numpy(), colour.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_lossy_formats_come_close(format):
+    ramp = np.repeat(np.linspace(0, 255, 32, dtype=np.uint8)[None, :, None], 24, 0).repeat(3, 2)
+    found = vio.decode_image(encoded(Image.fromarray(ramp), format, quality=95)).numpy().astype(int)
+    assert np.abs(found - ramp.transpose(2, 0, 1)).max() < 12
+
+
+@pytest.mark.parametrize(
+    "mode, channels", [("UNCHANGED", 3), ("GRAY", 1), ("GRAY_ALPHA", 2), ("RGB", 3), ("RGB_ALPHA", 4), ("rgb", 3)]
+)
+def test_modes(colour, tmp_path, mode, channels):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(colour), "PNG"))
+    assert vio.read_image(path, mode).shape[0] == channels
+    if mode in vio.ImageReadMode.__members__:
+        assert F.equal(vio.read_image(str(path), vio.ImageReadMode[mode]), vio.decode_image(path, mode=mode))
+
+
+def test_unknown_mode():
+    with pytest.raises(ValueError, match="mode must be one of"):
+        vio.decode_image(b"", "CMYK")
+
+
+def test_palettes_and_bits_become_channels(colour):
+    palette = Image.fromarray(colour).quantize(16)
+    np.testing.assert_array_equal(
+        vio.decode_image(encoded(palette, "PNG")).numpy(), np.asarray(palette.convert("RGB")).transpose(2, 0, 1)
+    )
+    assert vio.decode_image(encoded(palette, "PNG", transparency=b"\x00" * 16)).shape[0] == 4
+    bits = Image.fromarray(colour[..., 0] > 127)
+    np.testing.assert_array_equal(vio.decode_image(encoded(bits, "PNG")).numpy()[0], (colour[..., 0] > 127) * 255)
+
+
+def test_16_bit_grey_keeps_its_values_or_their_upper_byte(rng):
+    deep = rng.integers(0, 65536, (5, 7)).astype(np.uint16)
+    data = encoded(Image.fromarray(deep), "PNG")
+    np.testing.assert_array_equal(vio.decode_image(data).numpy()[0], deep)
+    np.testing.assert_array_equal(vio.decode_image(data, "RGB").numpy(), np.stack([deep >> 8] * 3))
+
+
+def test_camera_orientation(colour):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    data = encoded(Image.fromarray(colour), "PNG", exif=exif)
+    assert tuple(vio.decode_image(data).shape) == (3, 17, 11)
+    turned = vio.decode_image(data, apply_exif_orientation=True)
+    np.testing.assert_array_equal(turned.numpy(), np.rot90(colour, -1).transpose(2, 0, 1))
+
+
+def test_writing_and_reading_files(colour, tmp_path):
+    picture = F.from_numpy(colour.transpose(2, 0, 1).copy())
+    vio.write_png(picture, tmp_path / "a.png")
+    assert F.equal(vio.decode_png(vio.read_file(tmp_path / "a.png")), picture)
+    vio.write_png(picture[:1], tmp_path / "g.png", compression_level=0)
+    assert F.equal(vio.read_image(tmp_path / "g.png"), picture[:1])
+    vio.write_jpeg(picture, tmp_path / "a.jpg", quality=90)
+    assert F.equal(vio.read_file(tmp_path / "a.jpg"), vio.encode_jpeg(picture, 90))
+    both = vio.decode_jpeg(vio.encode_jpeg([picture, picture[:1]]))
+    assert [tuple(t.shape) for t in both] == [(3, 17, 11), (1, 17, 11)]
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".tmp"] == []
+
+
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda: vio.encode_png(F.zeros(3, 4, 4)), TypeError, "uint8"),
+        (lambda: vio.encode_png(F.zeros(4, 4, 4, dtype=F.uint8)), ValueError, "1 or 3 channels"),
+        (lambda: vio.encode_png(F.zeros(4, 4, dtype=F.uint8)), ValueError, "1 or 3 channels"),
+        (lambda: vio.encode_png(np.zeros((3, 4, 4), np.uint8)), TypeError, "expected a tensor"),
+        (lambda: vio.encode_png(F.zeros(3, 4, 4, dtype=F.uint8), 10), ValueError, "between 0 and 9"),
+        (lambda: vio.encode_jpeg(F.zeros(3, 4, 4, dtype=F.uint8), 0), ValueError, "between 1 and 100"),
+        (lambda: vio.decode_image(F.zeros(4)), TypeError, "1-d uint8"),
+        (lambda: vio.decode_image(F.zeros(4, 4, dtype=F.uint8)), TypeError, "1-d uint8"),
+    ],
+)
+def test_wrong_arguments(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no image file.*nowhere\.png"):
+        vio.open_image(tmp_path / "nowhere.png")
+
+
+def test_each_decoder_takes_its_own_format(colour):
+    with pytest.raises(FileFormatError, match="not an image"):
+        vio.decode_jpeg(encoded(Image.fromarray(colour), "PNG"))
+    with pytest.raises(FileFormatError, match="not an image"):
+        vio.decode_png(encoded(Image.fromarray(colour), "JPEG"))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "PPM", "WEBP"])
+def test_broken_files_are_errors_that_name_the_file(tmp_path, rng, format):
+    """Cut or altered files raise FileFormatError or decode to something; nothing else comes out."""
+    whole = encoded(Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)), format)
+    failures = 0
+    for round in range(60):
+        data = bytearray(whole)
+        if round % 2:
+            del data[int(rng.integers(1, len(data))) :]
+        else:
+            for at in rng.integers(0, min(len(data), 200), 4):
+                data[at] = int(rng.integers(256))
+        path = tmp_path / "broken.img"
+        path.write_bytes(data)
+        try:
+            vio.open_image(path)
+        except FileFormatError as error:
+            failures += 1
+            assert "broken.img" in str(error)
+    assert failures > 5
+
+
+def test_a_picture_of_absurd_size_is_refused():
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + b"\0" * 40
+    with pytest.raises(FileFormatError, match="more pixels"):
+        vio.decode_image(data)
+
+
+def test_formats_that_run_programs_are_not_read(tmp_path):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    with pytest.raises(FileFormatError, match="not an image"):
+        vio.open_image(path)

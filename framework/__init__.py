@@ -184,7 +184,7 @@ globals().update({f"{_name}_": getattr(Tensor, f"{_name}_") for _name in """
 """.split()})
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name == "OutOfMemoryError":
         return cuda.OutOfMemoryError
     _missing("module 'framework'", name, globals())

@@ -6,6 +6,7 @@ from typing import Any
 
 from framework import cuda, devices
 from framework.errors import DeviceError
+from framework.tensor import missing
 
 
 def is_available() -> bool:
@@ -74,3 +75,7 @@ def reset_peak_memory_stats(device_index: Any = None, /) -> None:
 
 
 current_device_idx, set_device_idx = current_device_index, set_device_index
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.accelerator'", name, globals())

@@ -14,11 +14,15 @@ from framework.errors import DeviceError
 class device:
     """Where a tensor's memory lies: ``device("cpu")``, ``device("cuda", 1)``, ``device("cuda:0")``, ``device(0)``."""
 
+    type: str
+    index: int | None
+
     __slots__ = ("index", "type")
 
     def __init__(self, type: str | int | device, index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
+            where = type
+            type, index = where.type, where.index
         elif isinstance(type, int):
             type, index = "cuda", type
         kind, _, number = type.partition(":")

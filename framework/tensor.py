@@ -55,6 +55,15 @@ class Tensor:
 
     array: Any
 
+    # The operators, which ``framework.methods`` attaches; declared for type checkers.
+    __add__: Callable[..., Any]
+    __sub__: Callable[..., Any]
+    __mul__: Callable[..., Any]
+    __truediv__: Callable[..., Any]
+    __neg__: Callable[..., Any]
+    __getitem__: Callable[..., Any]
+    __setitem__: Callable[..., None]
+
     # State of a fresh tensor. It stands on the class so that making a tensor sets nothing but ``array``.
     _requires_grad: bool = False
     _node: Op | None = None  # the op that made it; None for a leaf

@@ -82,6 +82,15 @@ class _FromBuffer(_Inert):
         return found
 
 
+class _NoBytes(_Inert):
+    """Stands in for ``bytes``, by which protocol 2 writes empty ones."""
+
+    __slots__ = ()
+
+    def __call__(self) -> bytes:
+        return b""
+
+
 class _Encode(_Inert):
     """Stands in for ``codecs.encode``, by which protocol 2 writes bytes, within a number of bytes in all."""
 
@@ -118,6 +127,7 @@ class _Reader(pickle.Unpickler):
             ("numpy", "dtype"): _Dtype,
             ("numpy", "ndarray"): _Array,
             ("_codecs", "encode"): _Encode(len(data)),
+            ("__builtin__", "bytes"): _NoBytes(),
         }
         for core in ("numpy.core", "numpy._core"):  # NumPy 1 and 2
             self._stand_ins[f"{core}.multiarray", "_reconstruct"] = _Array

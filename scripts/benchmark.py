@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from framework.io import atomic_write
 from support.console import Parser, number, run
+
+from framework.io import atomic_write
 
 # name: (what is timed, calls a sample)
 CASES: dict[str, tuple[str, int]] = {
@@ -112,7 +113,9 @@ def in_own_process(name: str, side: str) -> float:
     command = [sys.executable, os.path.abspath(__file__), "--case", name, "--side", side]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise OSError(f"case {name} of {side} failed: {done.stderr.strip().splitlines()[-1] if done.stderr else done.returncode}")
+        raise OSError(
+            f"case {name} of {side} failed: {done.stderr.strip().splitlines()[-1] if done.stderr else done.returncode}"
+        )
     return float(done.stdout)
 
 
@@ -156,7 +159,17 @@ def main() -> int:
             ours.append(in_own_process(name, "ours"))
             theirs.append(in_own_process(name, "torch"))
         a, b = statistics.median(ours), statistics.median(theirs)
-        rows.append({"case": name, "what": CASES[name][0], "ours_ms": a, "torch_ms": b, "ratio": b / a, "ours": ours, "torch": theirs})
+        rows.append(
+            {
+                "case": name,
+                "what": CASES[name][0],
+                "ours_ms": a,
+                "torch_ms": b,
+                "ratio": b / a,
+                "ours": ours,
+                "torch": theirs,
+            }
+        )
         print(f"{name:8} {a:10.3f} {b:10.3f} {b / a:10.2f}", flush=True)
     result = {"machine": machine(), "rounds": args.rounds, "cases": rows}
     if args.json:

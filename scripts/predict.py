@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import framework as F
-import vision.models  # noqa: F401: registers the models
 from support.console import Parser, number, run
 from support.run import load_model
+
+import framework as F
 from vision.io import open_image
 
 
@@ -28,7 +28,9 @@ def main() -> int:
         for path, picture in zip(args.images, pictures, strict=True):
             probabilities = model(transform(picture).unsqueeze(0).to(args.device)).softmax(1)[0]
             values, indices = probabilities.topk(min(args.top, len(classes)))
-            guesses = ", ".join(f"{classes[i]} {100 * v:.1f} %" for v, i in zip(values.tolist(), indices.tolist(), strict=True))
+            guesses = ", ".join(
+                f"{classes[i]} {100 * v:.1f} %" for v, i in zip(values.tolist(), indices.tolist(), strict=True)
+            )
             print(f"{path}: {guesses}")
     return 0
 

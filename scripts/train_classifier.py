@@ -13,8 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from support import run as runs
+from support.console import GracefulStop, Parser, number, progress, run
+from support.images import AUGMENTATIONS, NAMED, Images, load_images
+
 import framework as F
-import vision.models  # noqa: F401: registers the models
 from framework import nn, optim
 from framework.data import DataLoader
 from framework.errors import ArgumentError
@@ -22,9 +25,6 @@ from framework.io import load_checkpoint, save_checkpoint
 from framework.optim.lr_scheduler import LambdaLR
 from framework.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hub import create, freeze, list_models, load_pretrained, read_state_dict
-from support import run as runs
-from support.console import GracefulStop, Parser, number, progress, run
-from support.images import AUGMENTATIONS, NAMED, Images, load_images
 
 OPTIMIZERS: dict[str, Any] = {
     "sgd": lambda p, lr, decay: optim.SGD(p, lr=lr, momentum=0.9, nesterov=True, weight_decay=decay),
@@ -153,12 +153,15 @@ def train(args: Any) -> int:
     args.lr = {"sgd": 0.05, "lion": 4e-4}.get(args.optimizer, 4e-3) if args.lr is None else args.lr
     optimizer = OPTIMIZERS[args.optimizer](parameters, args.lr, args.weight_decay)
 
-    loader = DataLoader(images.train, args.batch_size, shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0)
+    loader = DataLoader(
+        images.train, args.batch_size, shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0
+    )
     tests = DataLoader(images.test, max(args.batch_size, 200), num_workers=args.workers)
     warmup, total = round(args.warmup * len(loader)), args.epochs * len(loader)
     shape = SCHEDULES[args.schedule]
     schedule = LambdaLR(
-        optimizer, lambda s: (s + 1) / (warmup + 1) if s < warmup else shape(min(1.0, (s - warmup) / max(1, total - warmup)))
+        optimizer,
+        lambda s: (s + 1) / (warmup + 1) if s < warmup else shape(min(1.0, (s - warmup) / max(1, total - warmup))),
     )
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(args.ema), use_buffers=True) if args.ema else None
     criterion = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
@@ -185,7 +188,9 @@ def train(args: Any) -> int:
     }
     runs.write_json(folder / runs.SETTINGS, settings)
     count = sum(p.numel() for p in parameters)
-    print(f"{args.model} on {images.name}: {len(images.train)} pictures, {len(images.test)} to test, {count:,} parameters to train")
+    print(
+        f"{args.model} on {images.name}: {len(images.train)} pictures, {len(images.test)} to test, {count:,} parameters to train"
+    )
 
     began = time.monotonic() - state.seconds
     saved = time.monotonic()
@@ -215,21 +220,37 @@ def train(args: Any) -> int:
                 state.loss_sum += loss.item() * len(y)
                 state.seen += len(y)
                 if not math.isfinite(state.loss_sum):
-                    raise ArgumentError(f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})")
+                    raise ArgumentError(
+                        f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})"
+                    )
                 due = args.checkpoint_steps and state.step % args.checkpoint_steps == 0
-                if stop.requested or due or (not args.checkpoint_steps and time.monotonic() - saved > CHECKPOINT_SECONDS):
+                if (
+                    stop.requested
+                    or due
+                    or (not args.checkpoint_steps and time.monotonic() - saved > CHECKPOINT_SECONDS)
+                ):
                     save()
                     saved = time.monotonic()
                 if stop.requested:
-                    print(f"stopped at step {state.step}; go on with: python scripts/train_classifier.py --resume {folder}")
+                    print(
+                        f"stopped at step {state.step}; go on with: python scripts/train_classifier.py --resume {folder}"
+                    )
                     return 130
             best = average.module if average is not None else model
             loss_, accuracy, scores, truth = evaluate(best, tests, args.device)
             state.epoch += 1
-            row = {"epoch": state.epoch, "train_loss": state.loss_sum / max(state.seen, 1), "loss": loss_, "accuracy": accuracy}
+            row = {
+                "epoch": state.epoch,
+                "train_loss": state.loss_sum / max(state.seen, 1),
+                "loss": loss_,
+                "accuracy": accuracy,
+            }
             state.history.append(row)
             state.loss_sum, state.seen = 0.0, 0
-            print(f"{label}: training loss {row['train_loss']:.4f}, test loss {loss_:.4f}, test accuracy {100 * accuracy:.2f} %", flush=True)
+            print(
+                f"{label}: training loss {row['train_loss']:.4f}, test loss {loss_:.4f}, test accuracy {100 * accuracy:.2f} %",
+                flush=True,
+            )
             runs.save_weights(folder, best)
             runs.write_metrics(folder, state.history)
             save()
@@ -250,7 +271,9 @@ def train(args: Any) -> int:
     }
     runs.write_json(folder / "summary.json", summary)
     print(json.dumps(summary["metrics"]))
-    print(f"test accuracy {100 * accuracy:.2f} % after {state.epoch} epochs and {state.seconds:.1f} s; the run is in {folder}")
+    print(
+        f"test accuracy {100 * accuracy:.2f} % after {state.epoch} epochs and {state.seconds:.1f} s; the run is in {folder}"
+    )
     return 0
 
 

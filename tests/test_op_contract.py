@@ -126,7 +126,7 @@ def samples(op: Any, dtype: Any, most: int, grad: bool = True) -> list[Any]:
     sized = []
     for sample in op.sample_inputs("cpu", dtype, requires_grad=grad):
         sizes = [t.numel() for t in tensors_in((sample.input, sample.args, sample.kwargs))]
-        if sizes and 0 < min(sizes) and sum(sizes) <= LARGE:
+        if sizes and min(sizes) > 0 and sum(sizes) <= LARGE:
             sized.append((sum(sizes), len(sized), sample))
     sized.sort(key=lambda entry: entry[:2])
     chosen = sized[: most - 1] + sized[max(most - 1, len(sized) // 2) :][:1]

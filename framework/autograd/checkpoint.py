@@ -91,8 +91,8 @@ def _recompute(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
                 call.again([args[i] for i in call.places])
             if len(found) != count:
                 raise GraphError(
-                    f"checkpoint: the second run of {getattr(function, '__name__', function)} saved {len(found)} tensors, "
-                    f"the first {count}; it must do the same each time"
+                    f"checkpoint: the second run of {getattr(function, '__name__', function)} saved {len(found)} "
+                    f"tensors, the first {count}; it must do the same each time"
                 )
         return found[place]
 

@@ -32,7 +32,9 @@ def backward(
     """
     if grad_variables is not None:
         if grad_tensors is not None:
-            raise GraphError("backward: grad_tensors and grad_variables are two names of one argument; pass grad_tensors")
+            raise GraphError(
+                "backward: grad_tensors and grad_variables are two names of one argument; pass grad_tensors"
+            )
         grad_tensors = grad_variables
     roots = _roots(tensors, grad_tensors, create_graph, "backward")
     wanted = None
@@ -75,14 +77,24 @@ def grad(
         outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
         batched = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
         rows = [
-            grad(outputs, inputs, [g[i] for g in batched], True, create_graph, True, allow_unused, False, materialize_grads)
+            grad(
+                outputs,
+                inputs,
+                [g[i] for g in batched],
+                True,
+                create_graph,
+                True,
+                allow_unused,
+                False,
+                materialize_grads,
+            )
             for i in range(len(batched[0]))
         ]
         return tuple(None if column[0] is None else _stack(column) for column in zip(*rows, strict=True))
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     for number, t in enumerate(inputs):
         if not t.requires_grad:
-            raise GraphError(f"grad: inputs[{number}] does not require grad; call requires_grad_() on it before the ops")
+            raise GraphError(f"grad: inputs[{number}] does not require grad; call requires_grad_() before the ops")
     roots = _roots(outputs, grad_outputs, create_graph, "grad")
     wanted = {key_of(t): t for t in inputs}
     found = run(roots, create_graph, create_graph if retain_graph is None else retain_graph, wanted)
@@ -94,8 +106,8 @@ def grad(
                 gradient = array_module(t.array).zeros_like(t.array)
             elif not allow_unused:
                 raise GraphError(
-                    f"grad: inputs[{number}] appears to not have been used in the graph; pass allow_unused=True if that "
-                    "is meant"
+                    f"grad: inputs[{number}] appears to not have been used in the graph; pass allow_unused=True if "
+                    "that is meant"
                 )
         results.append(None if gradient is None else as_tensor(gradient))
     return tuple(results)

@@ -47,8 +47,8 @@ class Context:
         for t, version in zip(self._saved, node.saved_versions, strict=True):
             if t is not None and t._version != version:
                 raise GraphError(
-                    f"{node.name}: one of the variables needed for gradient computation has been modified by an inplace "
-                    f"operation ({t._shared_counter()[1]}); clone() it before saving, or use the form not in-place"
+                    f"{node.name}: one of the variables needed for gradient computation has been modified by an "
+                    f"inplace operation ({t._shared_counter()[1]}); clone() it before saving, or use the form not in-place"
                 )
         return tuple(node.relinked(t) for t in self._saved)
 
@@ -157,7 +157,8 @@ class Function:
     generate_vmap_rule = False
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise GraphError(f"{type(self).__name__}: a Function is not called or instantiated; use {type(self).__name__}.apply")
+        name = type(self).__name__
+        raise GraphError(f"{name}: a Function is not called or instantiated; use {name}.apply")
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

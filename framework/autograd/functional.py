@@ -20,7 +20,7 @@ def _as_tuple(values: Any, who: str, what: str) -> tuple[tuple[Tensor, ...], boo
     found = (values,) if single else tuple(values)
     for i, t in enumerate(found):
         if not isinstance(t, Tensor):
-            raise TypeError(f"{who}: {what} must be a Tensor or a tuple of Tensors, but element {i} is {type(t).__name__}")
+            raise TypeError(f"{who}: {what} must be a Tensor or a tuple of them, but element {i} is {type(t).__name__}")
     return found, single
 
 
@@ -45,9 +45,8 @@ def _gradient(outputs: Any, inputs: Any, seeds: Any, create_graph: bool, strict:
         raise GraphError(f"{who}: an output is independent of the inputs, which strict=True refuses")
     if not reachable:
         return tuple(zeros_like(t) for t in inputs)
-    found = grad(
-        [o for o, _ in reachable], inputs, [s for _, s in reachable], retain_graph=True, create_graph=create_graph, allow_unused=True
-    )  # fmt: skip
+    outputs, seeds = [o for o, _ in reachable], [s for _, s in reachable]
+    found = grad(outputs, inputs, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True)
     if strict and any(g is None for g in found):
         raise GraphError(f"{who}: an output is independent of an input, which strict=True refuses")
     return tuple(zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True))
@@ -101,7 +100,8 @@ def jvp(
         seeds = tuple(zeros_like(o).requires_grad_() for o in outputs)
         back = _gradient(outputs, fresh, seeds, True, strict, "jvp")
         products = _gradient(back, seeds, vectors, create_graph, False, "jvp")
-    return _unpack(_finish(outputs, create_graph), single_output), _unpack(_finish(products, create_graph), single_output)
+    results = (_finish(outputs, create_graph), _finish(products, create_graph))
+    return _unpack(results[0], single_output), _unpack(results[1], single_output)
 
 
 def jacobian(
@@ -132,7 +132,8 @@ def jacobian(
             for place in range(output.numel()):
                 seed = zeros(output.numel(), dtype=output.dtype, device=output.device)
                 seed[place] = 1
-                rows.append(_gradient((output,), fresh, (seed.reshape(output.shape),), create_graph, strict, "jacobian"))
+                seed = seed.reshape(output.shape)
+                rows.append(_gradient((output,), fresh, (seed,), create_graph, strict, "jacobian"))
             columns = zip(*rows, strict=True) if rows else [()] * len(fresh)
             blocks.append(
                 tuple(
@@ -153,7 +154,7 @@ def hessian(
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
     """The second derivatives of a one-element ``func``: for inputs i and j a tensor of shape (*input_i, *input_j)."""
-    given, single = _as_tuple(inputs, "hessian", "inputs")
+    single = isinstance(inputs, Tensor)
 
     def gradient(*values: Tensor) -> Any:
         output = _scalar(func(*values), "hessian")

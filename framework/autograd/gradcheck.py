@@ -116,7 +116,7 @@ def _check(
         raise ValueError("gradcheck: expects at least one input tensor to require gradient, but none of them does")
     for i in places:
         if 0 in inputs[i].array.strides and inputs[i].array.size > 1 and min(inputs[i].array.shape) > 1:
-            raise GradcheckError(f"gradcheck: input {i} has elements that share memory (an expanded tensor); clone() it")
+            raise GradcheckError(f"gradcheck: input {i} is expanded: its elements share memory; clone() it")
     with enable_grad():
         outputs = _differentiable(func(*inputs))
     if not outputs:
@@ -140,11 +140,13 @@ def _check(
                     tensor = inputs[place]
                     analytic = np.zeros(tensor.array.shape, tensor.array.dtype) if g is None else g.array
                     if g is not None and g.array.dtype != tensor.array.dtype:
-                        raise GradcheckError(f"gradcheck: gradient of input {place} has dtype {g.dtype}, not {tensor.dtype}")
+                        raise GradcheckError(f"gradcheck: the gradient of input {place} has dtype {g.dtype}")
                     if g is not None and g2 is not None and np.abs(g.array - g2.array).max(initial=0) > nondet_tol:
                         raise GradcheckError(f"gradcheck: two runs gave different gradients for input {place}")
                     # L = Re(conj(seed) . output); its derivative along the real and the imaginary axis of each element
-                    rows = (np.conj(unit) * jacobian[number].reshape(*jacobian[number].shape[:2], output.array.size)[..., k]).real
+                    rows = (
+                        np.conj(unit) * jacobian[number].reshape(*jacobian[number].shape[:2], output.array.size)[..., k]
+                    ).real
                     expected = rows[:, 0] + (1j * rows[:, 1] if rows.shape[1] > 1 else 0)
                     expected = expected.reshape(tensor.array.shape)
                     if not np.allclose(analytic, expected, rtol=rtol, atol=atol, equal_nan=True):
@@ -219,9 +221,7 @@ def _check_direction(
     seeds = [_random_like(o, generator, False).detach() for o in outputs]
     steps = [_random_like(inputs[i], generator, False).array for i in places]
     found = grad(outputs, [inputs[i] for i in places], seeds, allow_unused=True)
-    analytic = sum(
-        float((np.conj(g.array) * u).sum().real) for g, u in zip(found, steps, strict=True) if g is not None
-    )
+    analytic = sum(float((np.conj(g.array) * u).sum().real) for g, u in zip(found, steps, strict=True) if g is not None)
     originals = [inputs[i].array.copy() for i in places]
     totals = []
     keep = _recorded(func, inputs)

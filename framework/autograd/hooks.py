@@ -37,7 +37,7 @@ class RemovableHandle:
 
 
 def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
-    """Call ``hook(grad)`` whenever the gradient of this tensor is known; a tensor it returns takes the gradient's place.
+    """Call ``hook(grad)`` whenever this tensor's gradient is known; a tensor it returns takes the gradient's place.
 
     Raises:
         GraphError: the tensor does not require a gradient.

@@ -85,7 +85,7 @@ class Op:
         raise NotImplementedError(f"{self.name}: forward is not written")
 
     def backward(self, *gradients: Any) -> Any:
-        """The gradient of each input, None where ``needs`` is False, from the gradient of each output (None if unused)."""
+        """The gradient of each input, None where not in ``needs``, from that of each output (None if unused)."""
         raise GraphError(f"{self.name}: the derivative is not defined")
 
     def save(self, *values: Any) -> None:

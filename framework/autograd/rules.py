@@ -97,6 +97,7 @@ def cast(g: Any, dtype: Any) -> Any:
 
 
 def as_tensor(g: Any) -> Tensor:
+    """A gradient as a Tensor."""
     return g if isinstance(g, Tensor) else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
 
 

@@ -107,9 +107,8 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         wanted = [t for t in _leaves(own) if isinstance(t, Tensor)]
         pairs = [(o, g) for o, g in zip(_leaves(outputs), _leaves(given), strict=True) if o.requires_grad]
         recorded = outer or any(g.requires_grad for _, g in pairs)
-        found = engine.grad(
-            [o for o, _ in pairs], wanted, [g for _, g in pairs], retain_graph=True, create_graph=recorded, allow_unused=True
-        )  # fmt: skip
+        seeds = [g for _, g in pairs]
+        found = engine.grad([o for o, _ in pairs], wanted, seeds, True, recorded, allow_unused=True)
         gradients = iter([zeros_like(t) if g is None else g for g, t in zip(found, wanted, strict=True)])
         return _map(lambda t: next(gradients) if isinstance(t, Tensor) else t, own)
 
@@ -133,7 +132,9 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     return (*found, kept[0]) if has_aux else found
 
 
-def jacrev(func: Function, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: Any = None) -> Function:
+def jacrev(
+    func: Function, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: Any = None
+) -> Function:
     """A function that gives the Jacobian of ``func`` with respect to ``argnums``, row by row."""
 
     @wraps(func)
@@ -198,14 +199,14 @@ def vmap(
         spread = tuple(_spread(d, a) for d, a in zip(dims, args, strict=True))
         lengths = {t.shape[d] for d, t in zip(_leaves(spread), _leaves(args), strict=True) if d is not None}
         if len(lengths) != 1:
-            raise ArgumentError(
-                "vmap: got no argument to map over" if not lengths else f"vmap: mapped lengths differ: {sorted(lengths)}"
-            )
-        count = lengths.pop()
-        rows = [
-            func(*[_map(lambda t, d, i=i: t if d is None else t.select(d, i), a, s) for a, s in zip(args, spread, strict=True)], **kwargs)
-            for i in range(count)
-        ]  # fmt: skip
+            why = f"mapped lengths differ: {sorted(lengths)}" if lengths else "got no argument to map over"
+            raise ArgumentError(f"vmap: {why}")
+
+        def row(i: int) -> Any:
+            pairs = zip(args, spread, strict=True)
+            return func(*[_map(lambda t, d: t if d is None else t.select(d, i), a, s) for a, s in pairs], **kwargs)
+
+        rows = [row(i) for i in range(lengths.pop())]
         if not rows:
             raise ArgumentError("vmap: the mapped dim is empty")
         ends = _spread(out_dims, rows[0])

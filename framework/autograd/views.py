@@ -123,7 +123,11 @@ def check_writable(tensor: Tensor, name: str) -> None:
             "reach the original; write into the original, or call contiguous() first"
         )
     array = tensor.array
-    if 0 in array.strides and array.size and any(s == 0 < n - 1 for s, n in zip(array.strides, array.shape, strict=True)):
+    if (
+        0 in array.strides
+        and array.size
+        and any(s == 0 < n - 1 for s, n in zip(array.strides, array.shape, strict=True))
+    ):
         raise GraphError(
             f"{name}: an expanded tensor has several elements that refer to a single memory location; clone() it first"
         )

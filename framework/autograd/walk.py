@@ -21,7 +21,9 @@ from framework.tensor import Tensor, wrap
 Key = Any  # a leaf tensor, or (node, output number)
 
 
-def run(roots: list[tuple[Tensor, Any]], create_graph: bool, retain_graph: bool, wanted: dict[Key, Tensor] | None) -> Any:
+def run(
+    roots: list[tuple[Tensor, Any]], create_graph: bool, retain_graph: bool, wanted: dict[Key, Tensor] | None
+) -> dict[Key, Any]:
     """Walk the graph. With ``wanted``, return the gradients of those keys and touch no ``.grad``; else accumulate."""
     walk = Walk(create_graph, retain_graph, wanted)
     token = _enabled.set(create_graph)
@@ -88,6 +90,7 @@ class Walk:
         heap, pending, sums, useful, wanted = self.heap, self.pending, self.sums, self.useful, self.wanted
         create_graph, retain_graph = self.create_graph, self.retain_graph
         plain = not create_graph and not anomaly.enabled()
+        next_gradients: list[Any] = []
         following: Op | None = None  # the node that is next for certain: in a chain nothing else is pending
         while heap or following is not None:
             if following is None:
@@ -124,7 +127,7 @@ class Walk:
                 results = (results,)
             if len(results) != len(node.edges):
                 raise GraphError(f"{node.name}: the rule gave {len(results)} gradients for {len(node.edges)} inputs")
-            for edge, g in zip(node.edges, results):  # noqa: B905: just compared
+            for edge, g in zip(node.edges, results):
                 if edge is None or g is None:
                     continue
                 target, number, shape, dtype = edge
@@ -160,12 +163,13 @@ class Walk:
 
 def _is_fresh(node: Op, g: Any, gradients: list[Any], results: tuple[Any, ...]) -> bool:
     """Whether a rule made this array for one edge alone: not the gradient passed on, no view, not given twice."""
-    if not node.gives_fresh or g.base is not None or not g.ndim or any([g is other for other in gradients]):
+    if not node.gives_fresh or g.base is not None or not g.ndim or any(g is other for other in gradients):
         return False
-    return sum([g is other for other in results]) <= 1
+    return sum(g is other for other in results) <= 1
 
 
 def accumulate(tensor: Tensor, g: Any, create_graph: bool) -> None:
+    """Add a gradient to a leaf's ``.grad``, in memory of its own."""
     current = tensor._grad
     if create_graph:
         tensor._grad = as_tensor(g) if current is None else current + g

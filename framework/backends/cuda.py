@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from framework import settings
+from framework.tensor import missing
 
 
 class _Matmul:
@@ -27,3 +30,7 @@ matmul = _Matmul()
 def is_built() -> bool:
     """Whether the code for CUDA is here. It is Python, so it always is; ``framework.cuda.is_available()`` asks for a GPU."""
     return True
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.backends.cuda'", name, globals())

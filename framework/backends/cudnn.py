@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
+
+from framework.tensor import missing
 
 enabled = True
 benchmark = False
@@ -65,3 +68,7 @@ def flags(
         yield
     finally:
         set_flags(*before)
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.backends.cudnn'", name, globals())

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from framework.ops.values import tensor
 from framework.ops.joining import stack
+from framework.ops.values import tensor
 from framework.tensor import Tensor, wrap
 
 
@@ -60,7 +60,9 @@ def default_collate(batch: list[Any]) -> Any:
         return stack(batch)
     if isinstance(first, np.ndarray):
         if first.dtype.kind in "SUO":
-            raise TypeError(f"default_collate: batch must contain tensors, numbers, dicts or lists; found {first.dtype}")
+            raise TypeError(
+                f"default_collate: batch must contain tensors, numbers, dicts or lists; found {first.dtype}"
+            )
         return default_collate([wrap(np.asarray(b)) for b in batch])
     if isinstance(first, np.generic):
         return wrap(np.array(batch))

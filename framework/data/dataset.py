@@ -120,7 +120,7 @@ class ChainDataset(IterableDataset):
             yield from dataset
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset):
@@ -166,7 +166,9 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
     else:
         sizes = [int(n) for n in lengths]
     if sum(sizes) != total:
-        raise ArgumentError(f"random_split: the lengths {list(lengths)} sum to {sum(sizes)}, the dataset has {total} samples")
+        raise ArgumentError(
+            f"random_split: the lengths {list(lengths)} sum to {sum(sizes)}, the dataset has {total} samples"
+        )
     from framework.random import default_generator
 
     order = (generator or default_generator).numpy.permutation(total).tolist()

@@ -90,7 +90,9 @@ class DataLoader:
                 )
             batch_size, drop_last = None, False
         elif batch_size is None and drop_last:
-            raise ArgumentError("DataLoader: batch_size=None gives single samples and is mutually exclusive with drop_last")
+            raise ArgumentError(
+                "DataLoader: batch_size=None gives single samples and is mutually exclusive with drop_last"
+            )
         if sampler is None:
             if self.iterable:
                 sampler = _Endless()
@@ -162,9 +164,7 @@ class DataLoader:
     def _recipe(self) -> Recipe:
         batched = self.batch_sampler is not None
         size = self.batch_size or 1
-        return Recipe(
-            self.dataset, self.collate_fn, self.iterable, batched, size, self.drop_last, self.worker_init_fn
-        )
+        return Recipe(self.dataset, self.collate_fn, self.iterable, batched, size, self.drop_last, self.worker_init_fn)
 
     def _context(self) -> Any:
         choice = self.multiprocessing_context

@@ -93,6 +93,7 @@ class RandomSampler(_Seeded):
 
     def __iter__(self) -> Iterator[int]:
         rng, total = self._start(), len(self.data_source)
+        blocks: Iterator[Any]
         if self.replacement:
             blocks = (rng.integers(0, total, BLOCK) for _ in itertools.count())
         else:

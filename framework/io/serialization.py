@@ -165,4 +165,3 @@ def _decode(node: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 _SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset, "list": list, "size": Size}
-

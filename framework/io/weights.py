@@ -79,7 +79,9 @@ def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str
     return load_with_metadata(filename, device)[0]
 
 
-def load_with_metadata(filename: str | os.PathLike[str], device: Any = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_with_metadata(
+    filename: str | os.PathLike[str], device: Any = "cpu"
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """``load_file``, and the text that was stored with the tensors."""
     from safetensors import SafetensorError, safe_open
 
@@ -87,9 +89,11 @@ def load_with_metadata(filename: str | os.PathLike[str], device: Any = "cpu") ->
     try:
         with safe_open(filename, framework="np") as file:
             notes = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a mapping
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
-        raise FileFormatError(f"{filename}: not a whole safetensors file ({error}); download or save it again") from None
+        raise FileFormatError(
+            f"{filename}: not a whole safetensors file ({error}); download or save it again"
+        ) from None
     for name in json.loads(notes.pop(COMPLEX128, "[]")):
         arrays[name] = np.asarray(arrays[name][..., 0] + 1j * arrays[name][..., 1])
     tensors = {name: wrap(devices.move(array, where)) for name, array in arrays.items()}

@@ -167,7 +167,7 @@ def applied(op: type[Op], name: str, a: Any, b: Any, out: Any) -> Any:
         y = apply(op, a, b)
     except ValueError as error:
         raise broadcast_error(name, a, b, error) from None
-    return y if out is None else into(out, y, name)
+    return y if out is None else into(out, y, name, a, b)
 
 
 def plain(x: Any) -> Any:
@@ -214,7 +214,7 @@ def add(input: Any, other: Any, *older: Any, alpha: Any = 1, out: Any = None) ->
         input, other = promote(input, other, "add")
         other = _scaled("add", input, other, alpha)
     y = _operate(Add, "add", input, other)
-    return y if out is None else into(out, y, "add")
+    return y if out is None else into(out, y, "add", input, other)
 
 
 def sub(input: Any, other: Any, *older: Any, alpha: Any = 1, out: Any = None) -> Any:
@@ -230,7 +230,7 @@ def sub(input: Any, other: Any, *older: Any, alpha: Any = 1, out: Any = None) ->
         input, other = promote(input, other, "sub")
         other = _scaled("sub", input, other, alpha)
     y = _operate(Sub, "sub", input, other)
-    return y if out is None else into(out, y, "sub")
+    return y if out is None else into(out, y, "sub", input, other)
 
 
 def _is_bool(x: Any) -> bool:
@@ -240,7 +240,7 @@ def _is_bool(x: Any) -> bool:
 def mul(input: Any, other: Any, *, out: Any = None) -> Any:
     """``input * other``, elementwise with broadcasting."""
     y = _operate(Mul, "mul", input, other)
-    return y if out is None else into(out, y, "mul")
+    return y if out is None else into(out, y, "mul", input, other)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
@@ -265,7 +265,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
             default = dtypes.get_default_dtype()
             input, other = (v if isinstance(v, NUMBERS) else cast(w, default) for v, w in ((input, a), (other, b)))
     y = _operate(Div, "div", input, other)
-    return y if out is None else into(out, y, "div")
+    return y if out is None else into(out, y, "div", input, other)
 
 
 def true_divide(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -280,7 +280,7 @@ def neg(input: Any, *, out: Any = None) -> Any:
             "neg: negation, the `-` operator, on a bool tensor is not supported; use ~ or logical_not() on a mask"
         )
     y = apply(Neg, input)
-    return y if out is None else into(out, y, "neg")
+    return y if out is None else into(out, y, "neg", input)
 
 
 class Neg(Op):
@@ -315,6 +315,8 @@ def conj(input: Any) -> Any:
 
 def rsub(input: Any, other: Any, alpha: Any = 1) -> Any:
     """``other - alpha * input``."""
+    if isinstance(input, NUMBERS):
+        raise TypeError(f"rsub(): argument 'input' must be Tensor, not {type(input).__name__}")
     return sub(other, input, alpha=alpha)
 
 

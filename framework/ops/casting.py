@@ -198,14 +198,16 @@ def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwar
     """The tensor in another dtype; or with no dtype the name of its own, such as ``"torch.FloatTensor"``.
 
     Args:
-        dtype: a dtype, or PyTorch's name of a tensor type ("torch.HalfTensor", "torch.cuda.FloatTensor").
+        dtype: a dtype, an old tensor type (``framework.HalfTensor``), or PyTorch's name of one ("torch.HalfTensor",
+            "torch.cuda.FloatTensor").
         non_blocking: accepted; copies are complete when this returns.
     """
     if dtype is None:
         name = next(name for name, kind in TYPE_NAMES.items() if kind is input.dtype)
         return f"torch.{'cuda.' if input.is_cuda else ''}{name}Tensor"
     if not isinstance(dtype, str):
-        return cast(input, dtypes.as_dtype(dtype))
+        old = getattr(dtype, "dtype", None)
+        return cast(input, dtypes.as_dtype(old if isinstance(old, dtypes.dtype) else dtype))
     *prefix, last = dtype.split(".")
     found = TYPE_NAMES.get(last.removesuffix("Tensor"))
     if found is None or not last.endswith("Tensor"):
@@ -228,22 +230,37 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return to(input, other)
 
 
-def into(out: Any, result: Any, name: str = "out") -> Any:
+def _overlap(out: Any, x: Any, apart: bool) -> bool:
+    """Whether an output shares memory with an input: all of it (wrong if ``apart``) or a part of it."""
+    if not (out.size and x.size and array_module(out).may_share_memory(out, x)):
+        return False
+    if out.dtype == x.dtype and out.shape == x.shape and out.strides == x.strides:
+        ours, theirs = (a.__array_interface__["data"][0] if isinstance(a, np.ndarray) else a.data.ptr for a in (out, x))
+        if ours == theirs:
+            return apart
+    # only the bounds were compared: every second element and the ones between them do not meet
+    return all(a.flags.c_contiguous or a.flags.f_contiguous for a in (out, x))
+
+
+def into(out: Any, result: Any, name: str = "out", *inputs: Any, apart: bool = False) -> Any:
     """Store a result in the tensor given as ``out=`` and return that tensor. An ``out`` of another shape is resized.
 
     Args:
         out: a tensor; or a tuple of them for an op with several results; None gives the result itself.
         result: what the op computed.
         name: the op, for error messages.
+        inputs: what the op read, where PyTorch refuses an ``out`` that shares part of their memory.
+        apart: refuse it also where it shares all of it, as ops do that read an element after writing others.
 
     Raises:
+        ArgumentError: ``out`` overlaps an input.
         DtypeError: the result can't be stored in ``out``'s dtype.
         GraphError: the result has a gradient, which would be lost.
     """
     if out is None:
         return result
     if isinstance(out, tuple | list):
-        stored = [into(o, r, name) for o, r in zip(out, result, strict=True)]
+        stored = [into(o, r, name, *inputs, apart=apart) for o, r in zip(out, result, strict=True)]
         return tuple(stored) if type(result) is tuple else type(result)(*stored)
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
@@ -259,6 +276,11 @@ def into(out: Any, result: Any, name: str = "out") -> Any:
     ):
         raise GraphError(
             f"{name}: out= is expanded: several elements refer to a single memory location; clone() it first"
+        )
+    if any(isinstance(x, Tensor) and _overlap(out.array, x.array, apart) for x in inputs):
+        raise ArgumentError(
+            f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            "single memory location; clone() the tensor first"
         )
     if not dtypes.can_cast(result.dtype, out.dtype):
         raise DtypeError(

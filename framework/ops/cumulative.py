@@ -173,7 +173,7 @@ def cumsum(input: Any, dim: int, *, dtype: dtypes.dtype | None = None, out: Any 
         dtype: convert to this dtype first.
     """
     y = _along(CumSum, "cumsum", _in_dtype(input, dtype), dim)
-    return y if out is None else into(out, y, "cumsum")
+    return y if out is None else into(out, y, "cumsum", input)
 
 
 @numpy_names
@@ -184,7 +184,7 @@ def cumprod(input: Any, dim: int, *, dtype: dtypes.dtype | None = None, out: Any
         dtype: convert to this dtype first.
     """
     y = _along(CumProd, "cumprod", _in_dtype(input, dtype), dim)
-    return y if out is None else into(out, y, "cumprod")
+    return y if out is None else into(out, y, "cumprod", input)
 
 
 @numpy_names

@@ -79,7 +79,8 @@ def picked(name: str, input: Any, indices: Any, axis: int, keepdim: bool, out: A
     """
     values = pick(input, indices, axis, keepdim)
     result = getattr(return_types, name)(values, as_given(indices.reshape(values.shape), input))
-    return result if out is None else into(out, result, name)
+    apart = name not in ("sort", "topk")
+    return result if out is None else into(out, result, name, input, apart=apart)
 
 
 def check_not_empty(name: str, shape: tuple[int, ...], axes: tuple[int, ...], whole: bool) -> None:

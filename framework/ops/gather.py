@@ -210,7 +210,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     y = y if tuple(y.shape) == shape else y.reshape(shape)
     if out is not None and out.dtype != y.dtype:
         raise DtypeError(f"gather(): expected out tensor to have dtype {y.dtype}, but got {out.dtype} instead")
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "gather", input, index, apart=True)
 
 
 @numpy_names
@@ -263,7 +263,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
         raise ShapeError(f"index_select(): a 0-d tensor takes an index of one element, got {array.size}")
     y = apply(IndexSelect, x, index=array.reshape(-1), axis=axis)
     y = y if input.ndim else y.reshape(())
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "index_select", input, index, apart=True)
 
 
 @numpy_names
@@ -298,7 +298,7 @@ def scatter(
             y = scatter_reduce(x, axis, index, source, "prod")
     else:
         y = apply(Scatter, x, source, index=index, axis=axis)
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "scatter", index, src, apart=True)
 
 
 @numpy_names
@@ -306,7 +306,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) 
     """A copy with values added where ``index`` says: ``out[index[i][j]][j] += src[i][j]`` for ``dim=0`` of two."""
     x, index, source, axis = _prepare("scatter_add", input, dim, index, src)
     y = apply(ScatterAdd, x, source, index=index, axis=axis)
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "scatter_add", index, src, apart=True)
 
 
 class IndexAdd(Op):

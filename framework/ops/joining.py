@@ -83,7 +83,7 @@ def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
                 f"{tuple(t.shape)}"
             )
     y = apply(Cat, *tensors, axis=axis)
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "cat", *tensors, apart=True)
 
 
 @numpy_names
@@ -121,7 +121,7 @@ def stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
                 f"{list(t.shape)} at entry {i}"
             )
     y = apply(Stack, *promoted(tensors), axis=normalize_dim(dim, tensors[0].ndim + 1))
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "stack", *tensors, apart=True)
 
 
 def hstack(tensors: Sequence[Any], *, out: Any = None) -> Any:

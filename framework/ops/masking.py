@@ -116,7 +116,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     shape = broadcast_shapes(input.shape, array.shape)
     x = input if tuple(input.shape) == shape else expand(input, shape)
     y = apply(MaskedSelect, x, mask=array_module(array).broadcast_to(array, shape))
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "masked_select", input, mask, apart=True)
 
 
 class MaskedScatter(Op):

@@ -185,7 +185,7 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     return dot(conj_value(input), other, out=out)
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """``input @ weight.T + bias``.
 
     Shape:
@@ -206,11 +206,13 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     if weight.ndim == 1 or (bias is not None and tuple(bias.shape) != (weight.shape[0],)):
         y = matmul(input, weight.swapaxes(0, 1) if weight.ndim > 1 else weight)
         if bias is None:
-            return y
+            return y if out is None else into(out, y, "linear")
         if broadcast_shapes(y.shape, bias.shape) != tuple(y.shape):
             raise ShapeError(f"linear: bias of shape {tuple(bias.shape)} doesn't fit an output of {tuple(y.shape)}")
-        return y + bias
-    return apply(Linear, input, weight, bias)
+        y = y + bias
+    else:
+        y = apply(Linear, input, weight, bias)
+    return y if out is None else into(out, y, "linear")
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

@@ -52,7 +52,7 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1,
         y = apply(Addcmul, x, a, b, value=value)
     except ValueError as error:
         raise broadcast_error("addcmul", a, b, error) from None
-    return y if out is None else into(out, y, "addcmul")
+    return y if out is None else into(out, y, "addcmul", input, tensor1, tensor2)
 
 
 class Addcdiv(Op):
@@ -94,7 +94,7 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1,
         y = apply(Addcdiv, x, a, b, value=value)
     except ValueError as error:
         raise broadcast_error("addcdiv", a, b, error) from None
-    return y if out is None else into(out, y, "addcdiv")
+    return y if out is None else into(out, y, "addcdiv", input, tensor1, tensor2)
 
 
 def _older_form(name: str, value: Any, tensor1: Any, older: tuple[Any, ...]) -> tuple[Any, Any, Any]:
@@ -160,7 +160,7 @@ def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
         y = apply(Lerp, input, end, weight)
     except ValueError as error:
         raise broadcast_error("lerp", input, end, error) from None
-    return y if out is None else into(out, y, "lerp")
+    return y if out is None else into(out, y, "lerp", input, end, weight)
 
 
 def _no_bools(name: str, x: Any, dtype: dtypes.dtype) -> None:

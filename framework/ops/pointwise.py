@@ -94,7 +94,7 @@ def unary(
                 else:
                     input = cast(input, dtypes.get_default_dtype())
             y = apply(Unary, input)
-            return y if out is None else into(out, y, name)
+            return y if out is None else into(out, y, name, input)
 
         return _public(function, forward, name)
 
@@ -189,7 +189,7 @@ def binary(
                 y = apply(Binary, a, b)
             except ValueError as error:
                 raise broadcast_error(name, a, b, error) from None
-            return y if out is None else into(out, y, name)
+            return y if out is None else into(out, y, name, input, other)
 
         return _public(function, forward, name)
 

@@ -186,6 +186,7 @@ def sum(
     """
     input = _accumulating(input, dtype)
     y = apply(Sum, input, axes=normalize_dims(dim, input.ndim), keepdim=keepdim)
+    y = y if dtype is None else cast(y, dtypes.as_dtype(dtype))  # NumPy adds up small integers in int64
     return y if out is None else into(out, y, "sum")
 
 

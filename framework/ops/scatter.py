@@ -218,7 +218,7 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
 
     array = _flat_index("take", input, index)
     y = apply(GetItem, input.reshape((-1,)), index=(array,))
-    return y if out is None else into(out, y)
+    return y if out is None else into(out, y, "take", input, index, apart=True)
 
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:

@@ -64,7 +64,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
         y = apply(Where, condition, a, b)
     except ValueError as error:
         raise broadcast_error("where", a, b, error) from None
-    return y if out is None else into(out, y, "where")
+    return y if out is None else into(out, y, "where", condition, input, other)
 
 
 def _shared(g: Any, ahead: Any, tie: Any) -> Any:
@@ -191,7 +191,7 @@ def _clamp(name: str, input: Any, low: Any, high: Any, out: Any) -> Any:
         y = apply(Clamp, x, low, high)
     except ValueError as error:
         raise broadcast_error(name, x, high if low is None else low, error) from None
-    return y if out is None else into(out, y, name)
+    return y if out is None else into(out, y, name, input)
 
 
 def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:

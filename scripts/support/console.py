@@ -33,7 +33,9 @@ def number(kind: type, low: float | None = None, high: float | None = None) -> C
         try:
             value = kind(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {'a whole ' if kind is int else 'a '}number, got {text!r}") from None
+            raise argparse.ArgumentTypeError(
+                f"expected {'a whole ' if kind is int else 'a '}number, got {text!r}"
+            ) from None
         if value != value or (low is not None and value < low) or (high is not None and value > high):
             bounds = f"at least {low}" if high is None else f"between {low} and {high}"
             raise argparse.ArgumentTypeError(f"must be {bounds}, got {text}")
@@ -47,7 +49,11 @@ def run(main: Callable[[], int | None], name: str) -> NoReturn:
     try:
         code = main()
     except USER_ERRORS as error:
-        text = getattr(error, "brief", None) or (error.strerror and f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.errno else str(error))
+        text = getattr(error, "brief", None) or (
+            error.strerror and f"{error.filename}: {error.strerror}"
+            if isinstance(error, OSError) and error.errno
+            else str(error)
+        )
         print(f"{name}: error: {' '.join(str(text).split())}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

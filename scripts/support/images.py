@@ -109,7 +109,9 @@ def load_images(data: str, root: str, augment: str, size: int, seed: int) -> Ima
     if not os.path.isdir(data):
         known = ["digits", *NAMED]
         if os.path.exists(data) or os.sep in data:
-            raise FileNotFoundError(f"--data {data}: there is no such folder; give a folder with one folder of pictures a class")
+            raise FileNotFoundError(
+                f"--data {data}: there is no such folder; give a folder with one folder of pictures a class"
+            )
         raise ArgumentError(f"--data {data}: neither a folder nor one of {', '.join(known)}{nearest(data, known)}")
     for name, kind in NAMED.items():
         if kind.present(data):
@@ -123,7 +125,9 @@ def _named(name: str, kind: Any, root: str, augment: str, download: bool) -> Ima
     return _with_transforms(name, train, test, preparation, augment, mirrored=kind in (CIFAR10, CIFAR100, FashionMNIST))
 
 
-def _with_transforms(name: str, train: Any, test: Any, preparation: Preparation, augment: str, mirrored: bool) -> Images:
+def _with_transforms(
+    name: str, train: Any, test: Any, preparation: Preparation, augment: str, mirrored: bool
+) -> Images:
     train.transform = preparation.training(augment, mirrored)
     test.transform = preparation.evaluation()
     return Images(name, train, test, list(train.classes), preparation)
@@ -144,7 +148,9 @@ def _folder(folder: Path, augment: str, size: int, seed: int) -> Images:
         raise ArgumentError(f"--data {folder}: found the one class {train.classes[0]}; a classifier needs two or more")
     first, second = _split(np.array(train.targets), seed)
     if not len(second):
-        raise ArgumentError(f"--data {folder}: too few pictures to hold any out for testing; give a train and a val folder")
+        raise ArgumentError(
+            f"--data {folder}: too few pictures to hold any out for testing; give a train and a val folder"
+        )
     return Images(folder.name, Subset(train, first), Subset(test, second), list(train.classes), preparation)
 
 

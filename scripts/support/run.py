@@ -28,7 +28,9 @@ def choose_folder(wanted: str | None, name: str) -> Path:
         if folder.exists() and not folder.is_dir():
             raise FileExistsError(f"--out {wanted}: is a file; give a folder")
         if (folder / CHECKPOINT).exists():
-            raise FileExistsError(f"--out {wanted}: holds a run already; go on with --resume {wanted}, or give another folder")
+            raise FileExistsError(
+                f"--out {wanted}: holds a run already; go on with --resume {wanted}, or give another folder"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     number = 1
@@ -54,7 +56,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     path = folder / SETTINGS
     if not path.is_file():
-        raise FileNotFoundError(f"{folder}: not the folder of a run, since it holds no {SETTINGS}; give what --out named")
+        raise FileNotFoundError(
+            f"{folder}: not the folder of a run, since it holds no {SETTINGS}; give what --out named"
+        )
     try:
         settings = json.loads(path.read_text())
         if not {"model", "model_config", "classes", "preparation"} <= set(settings):
@@ -134,6 +138,10 @@ def resume_target(resume: str) -> tuple[Path, Path]:
     """(folder, checkpoint) that ``--resume`` names: a run's folder, or the checkpoint in it."""
     path = Path(resume)
     checkpoint = path / CHECKPOINT if path.is_dir() else path
+    for litter in path.glob(".*.tmp") if path.is_dir() else ():
+        litter.unlink(missing_ok=True)  # what a run that was killed had half written
     if not checkpoint.is_file():
-        raise FileNotFoundError(f"--resume {resume}: there is no checkpoint {os.fspath(checkpoint)!r}; give the folder of a run")
+        raise FileNotFoundError(
+            f"--resume {resume}: there is no checkpoint {os.fspath(checkpoint)!r}; give the folder of a run"
+        )
     return checkpoint.parent, checkpoint

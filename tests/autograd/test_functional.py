@@ -71,7 +71,9 @@ def test_grad_composes_with_itself():
 
 
 def test_grad_and_value_with_aux_and_argnums():
-    (ga, gb), (value, aux) = func.grad_and_value(lambda a, b: ((a * b).sum(), "aux"), argnums=(0, 1), has_aux=True)(X, X)
+    (ga, gb), (value, aux) = func.grad_and_value(lambda a, b: ((a * b).sum(), "aux"), argnums=(0, 1), has_aux=True)(
+        X, X
+    )
     np.testing.assert_allclose(ga.numpy(), X.numpy())
     assert aux == "aux" and value.item() == pytest.approx(float((X * X).sum())) and gb.shape == X.shape
 
@@ -84,7 +86,9 @@ def test_grad_takes_dicts():
 
 def test_vmap_maps_and_stacks():
     rows = F.from_numpy(np.arange(6.0).reshape(2, 3))
-    np.testing.assert_allclose(func.vmap(lambda r, s: (r * s).sum(), in_dims=(0, None))(rows, X).numpy(), rows.numpy() @ X.numpy())
+    np.testing.assert_allclose(
+        func.vmap(lambda r, s: (r * s).sum(), in_dims=(0, None))(rows, X).numpy(), rows.numpy() @ X.numpy()
+    )
     assert func.vmap(lambda c: c * 2, in_dims=1, out_dims=1)(rows).shape == (2, 3)
     per_sample = func.vmap(func.grad(lambda r: (r * r).sum()))(rows)
     np.testing.assert_allclose(per_sample.numpy(), 2 * rows.numpy())

@@ -69,7 +69,9 @@ def test_saved_tensors_hooks_pack_and_unpack():
 
     log = []
     x = leaf(1.0, 2.0)
-    with saved_tensors_hooks(lambda t: log.append("pack") or t.tolist(), lambda v: log.append("unpack") or F.tensor(v, dtype=F.float64)):
+    with saved_tensors_hooks(
+        lambda t: log.append("pack") or t.tolist(), lambda v: log.append("unpack") or F.tensor(v, dtype=F.float64)
+    ):
         y = x.exp()
     y.sum().backward()
     assert log == ["pack", "unpack"]

@@ -127,7 +127,16 @@ def test_an_in_place_result_must_fit():
 
 @pytest.mark.parametrize(
     "index",
-    [0, slice(1, None), (slice(None), 1), np.array([0, 2]), [2, 0], (np.array([0, 1]), np.array([1, 1])), Ellipsis, None],
+    [
+        0,
+        slice(1, None),
+        (slice(None), 1),
+        np.array([0, 2]),
+        [2, 0],
+        (np.array([0, 1]), np.array([1, 1])),
+        Ellipsis,
+        None,
+    ],
     ids=str,
 )
 def test_assignment_has_gradients_to_both(index):

@@ -90,7 +90,8 @@ def variants(op: Any, with_out: bool = False) -> list[Variant]:
             found.append(Variant(label, fn, None if lacks else fn, label.startswith("in-place")))
     for alias in op.aliases:
         last = f"Tensor.{alias.name}"
-        found.append(Variant(alias.name, alias.op, _resolve(alias.op, alias.name), most=2))
+        path = alias.name.removeprefix("torch.")
+        found.append(Variant(path, alias.op, _resolve(alias.op, path), most=2))
         for name, fn in ((last, alias.method_variant), (last + "_", alias.inplace_variant)):
             if fn is not None:
                 found.append(Variant(name, fn, _resolve(fn, name), name[-1] == "_", 2))

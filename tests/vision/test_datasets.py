@@ -91,9 +91,9 @@ def test_image_folder_errors(tree, tmp_path):
 
 
 def test_a_broken_image_names_itself(tree):
-    (tree / "bees" / "broken.png").write_bytes((tree / "bees" / "b.png").read_bytes()[:40])
+    (tree / "bees" / "broken.png").write_bytes((tree / "bees" / "b.png").read_bytes()[:45])
     data = ImageFolder(tree)
-    number = next(i for i, (path, _) in enumerate(data.samples) if "broken" in path)
+    number = next(i for i, (path, _) in enumerate(data.samples) if path.endswith("broken.png"))
     with pytest.raises(FileFormatError, match=r"bees/broken\.png: the image is broken"):
         data[number]
 
@@ -283,7 +283,7 @@ def test_real_cifar(realdata):
     train, test = (CIFAR10(realdata / "cifar10-jpeg", train=part) for part in (True, False))
     assert (len(train), len(test)) == (5000, 2000)
     assert train.classes == "airplane automobile bird cat deer dog frog horse ship truck".split()
-    assert set(np.bincount(test.targets)) == {200}
+    assert np.bincount(test.targets, minlength=10).min() > 150  # a part of the real test set, drawn at random
 
 
 def test_real_folder(realdata):

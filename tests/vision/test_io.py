@@ -152,9 +152,10 @@ def test_broken_files_are_errors_that_name_the_file(tmp_path, rng, format):
 
 
 def test_a_picture_of_absurd_size_is_refused():
+    data = b"\x89PNG\r\n\x1a\n"
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunk = b"IHDR" + header
-    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + b"\0" * 40
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     with pytest.raises(FileFormatError, match="more pixels"):
         vio.decode_image(data)
 

@@ -21,7 +21,7 @@ from framework.ops.matmul import matmul, mv, vdot
 from framework.ops.random import randn
 from framework.ops.ranges import eye
 from framework.ops.similarity import normalize
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor, missing, wrap
 
 ORTHOGONAL_MAPS = ("matrix_exp", "cayley", "householder")
 
@@ -248,3 +248,7 @@ def orthogonal(
         )
     orth = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
     return register_parametrization(module, name, orth, unsafe=True)
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.utils.parametrizations'", name, globals())

@@ -12,7 +12,7 @@ from framework.autograd.mode import no_grad
 from framework.nn.containers import ModuleDict, ModuleList
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter
-from framework.tensor import Tensor
+from framework.tensor import Tensor, missing
 
 _cache: ContextVar[dict[tuple[int, str], Tensor] | None] = ContextVar("framework.nn.parametrize.cache", default=None)
 
@@ -283,3 +283,7 @@ def transfer_parametrizations_and_params(
         for original in names:
             setattr(target, original, getattr(source[name], original))
     return to_module
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.utils.parametrize'", name, globals())

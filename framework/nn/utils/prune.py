@@ -18,7 +18,7 @@ from framework.ops.creation import ones_like, zeros_like
 from framework.ops.norms import norm
 from framework.ops.random import rand, rand_like
 from framework.ops.sorting import kthvalue, topk
-from framework.tensor import Tensor
+from framework.tensor import Tensor, missing
 
 
 class BasePruningMethod(ABC):
@@ -367,3 +367,7 @@ def remove(module: Module, name: str) -> Module:
 def is_pruned(module: Module) -> bool:
     """Whether a module or one below it has a pruned parameter."""
     return any(isinstance(hook, BasePruningMethod) for m in module.modules() for hook in m._forward_pre_hooks.values())
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.utils.prune'", name, globals())

@@ -10,7 +10,7 @@ from framework.errors import ArgumentError, StateError
 from framework.nn.module import Module
 from framework.ops.dims import also_named
 from framework.ops.joining import stack
-from framework.tensor import Tensor
+from framework.tensor import Tensor, missing
 
 
 @also_named(parameter_and_buffer_dicts="parameters_and_buffers")
@@ -138,3 +138,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         return made
 
     return stacked(lambda model: model.named_parameters()), stacked(lambda model: model.named_buffers())
+
+
+def __getattr__(name: str) -> Any:
+    missing("module 'framework.nn.utils.stateless'", name, globals())

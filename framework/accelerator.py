@@ -68,6 +68,28 @@ def memory_reserved(device_index: Any = None, /) -> int:
     return cuda.memory_reserved(device_index)
 
 
+def max_memory_reserved(device_index: Any = None, /) -> int:
+    """The most bytes that the pool held."""
+    return cuda.max_memory_reserved(device_index)
+
+
+def memory_stats(device_index: Any = None, /) -> dict[str, int]:
+    """The counts of memory by PyTorch's names; empty without a GPU."""
+    return cuda.memory_stats(device_index)
+
+
+def current_stream(device: Any = None, /) -> cuda.Stream:
+    """The stream that takes work now."""
+    _required()
+    return cuda.current_stream(device)
+
+
+def set_stream(stream: cuda.Stream) -> None:
+    """Let a stream take work from now on."""
+    _required()
+    cuda.set_stream(stream)
+
+
 def reset_peak_memory_stats(device_index: Any = None, /) -> None:
     """Count peaks from now on."""
     _required()

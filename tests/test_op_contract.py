@@ -242,7 +242,9 @@ def test_results_do_not_depend_on_the_memory_layout(name: str) -> None:
                     for a, b in zip(expected, got, strict=True)
                 )
                 if not same:
-                    problems.append(f"{label}: results differ for {[tuple(t.shape) for t in tensors_in_ours(case.call)]}")
+                    problems.append(
+                        f"{label}: results differ for {[tuple(t.shape) for t in tensors_in_ours(case.call)]}"
+                    )
     if name in LAYOUT_KNOWN:
         assert problems, f"{name} agrees now: take it out of LAYOUT_KNOWN"
         pytest.xfail(LAYOUT_KNOWN[name])

@@ -10,4 +10,5 @@ from framework.kernels.registry import choose as choose
 from framework.kernels.registry import explain as explain
 from framework.kernels.registry import families as families
 from framework.kernels.registry import force as force
+from framework.kernels.registry import libraries as libraries
 from framework.kernels.registry import register as register

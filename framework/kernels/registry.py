@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 FAMILIES = (
-    "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize", "optimizer",
+    "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize",
+    "optimizer",
 )  # fmt: skip
 
 
@@ -36,6 +37,11 @@ def families() -> tuple[str, ...]:
     return FAMILIES
 
 
+def libraries() -> tuple[str, ...]:
+    """The names of the libraries that serve some family, the generic kernels among them."""
+    return tuple(sorted({"generic", *(kernel.NAME for table in _tables.values() for kernel in table)}))
+
+
 def _table(family: str) -> list[Any]:
     table = _tables.get(family)
     if table is None:
@@ -52,7 +58,7 @@ def choose(family: str, *arrays: Any, **params: Any) -> Any:
         return table[0]
     forced = _forced.get()
     for kernel in table:
-        if (forced is None or kernel.NAME == forced) and kernel.declines(*arrays, **params) is None:
+        if (forced is None or forced == kernel.NAME) and kernel.declines(*arrays, **params) is None:
             return kernel
     return table[-1]
 

@@ -50,7 +50,9 @@ def test_keys_that_are_bytes_become_text():
 
 
 def test_what_was_written_by_python_2():
-    stream = b"\x80\x02}q\x00(U\x06labelsq\x01]q\x02(K\x01K\x02eU\x04dataq\x03cnumpy.core.multiarray\n_reconstruct\nq\x04"
+    stream = (
+        b"\x80\x02}q\x00(U\x06labelsq\x01]q\x02(K\x01K\x02eU\x04dataq\x03cnumpy.core.multiarray\n_reconstruct\nq\x04"
+    )
     stream += b"cnumpy\nndarray\nq\x05K\x00\x85U\x01b\x87R(K\x01K\x02K\x02\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R"
     stream += b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x04\x01\x02\xff\x04tbu."
     found = read_arrays(stream, "file")
@@ -101,7 +103,7 @@ MARKED = {
 @pytest.mark.parametrize("name", MARKED)
 def test_nothing_is_run(tmp_path, name):
     mark = tmp_path / "mark"
-    with pytest.raises(FileFormatError, match="strange.pkl"):
+    with pytest.raises(FileFormatError, match=r"strange\.pkl"):
         read_arrays(MARKED[name](mark), "strange.pkl")
     assert not mark.exists()
 

@@ -282,7 +282,7 @@ def test_real_mnist(realdata):
 def test_real_cifar(realdata):
     train, test = (CIFAR10(realdata / "cifar10-jpeg", train=part) for part in (True, False))
     assert (len(train), len(test)) == (5000, 2000)
-    assert train.classes == "airplane automobile bird cat deer dog frog horse ship truck".split()
+    assert train.classes == ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     assert np.bincount(test.targets, minlength=10).min() > 150  # a part of the real test set, drawn at random
 
 

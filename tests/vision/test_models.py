@@ -63,8 +63,8 @@ def test_outputs_and_gradients_are_torchvisions(name, config, training):
     expected.square().sum().backward(), found.square().sum().backward()
     pairs = zip((y, *ours.parameters()), (x, *theirs.parameters()), strict=True)
     for one, other in ((a.grad, b.grad) for a, b in pairs):
-        scale = float(other.abs().max()) + 1e-12
-        np.testing.assert_allclose(one.numpy() / scale, other.numpy() / scale, rtol=0, atol=1e-6)
+        # some gradients are zero but for rounding, since a norm follows
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6 * float(other.abs().max()) + 1e-9)
     for key, value in theirs.state_dict().items():
         if "running" in key or "num_batches" in key:
             np.testing.assert_allclose(ours.state_dict()[key].numpy(), value.numpy(), rtol=1e-7, atol=1e-9)
@@ -112,23 +112,26 @@ def test_small_cnn_takes_any_size(size):
 
 @pytest.mark.slow
 def test_small_cnn_learns_the_rendered_digits():
-    """In a few hundred steps it is well past the 85 % at which a linear model ends."""
-    from framework.data import DataLoader
+    """In four passes it is far beyond the 85 % at which a linear model ends; the training script takes it to 98 %."""
     from framework.optim import AdamW
     from vision.datasets import RenderedDigits
-    from vision.transforms import Compose, Normalize, ToTensor
 
-    prepare = Compose([ToTensor(), Normalize([0.25], [0.3])])
+    def load(data):
+        pixels = np.stack([np.asarray(data[i][0], np.float32) for i in range(len(data))])[:, None]
+        return F.from_numpy((pixels / 255 - 0.25) / 0.3), F.tensor(data.targets)
+
+    (x, y), (held_out, targets) = load(RenderedDigits()), load(RenderedDigits(train=False))
     model = hub.create("small_cnn")
-    optimizer = AdamW(model.parameters(), lr=3e-3)
-    for _ in range(3):
-        for x, y in DataLoader(RenderedDigits(transform=prepare), 100, shuffle=True):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x), y).backward()
-            optimizer.step()
+    optimizer = AdamW(model.parameters(), lr=4e-3)
+    for step in range(400):
+        if step % 100 == 0:
+            order = F.randperm(len(x))
+        chosen = order[step % 100 * 100 :][:100]
+        optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / 400)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[chosen]), y[chosen]).backward()
+        optimizer.step()
     model.eval()
-    right = 0
     with F.no_grad():
-        for x, y in DataLoader(RenderedDigits(train=False, transform=prepare), 500):
-            right += int((model(x).argmax(1) == y).sum())
-    assert right / 2000 > 0.955
+        accuracy = float((model(held_out).argmax(1) == targets).float().mean())
+    assert accuracy > 0.965

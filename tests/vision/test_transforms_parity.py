@@ -208,7 +208,10 @@ def test_classes_have_torchvisions_arguments(peer):
         here, there = (inspect.signature(cls.__init__).parameters for cls in (ours, theirs))
         assert list(here) == list(there), name
         for argument, parameter in here.items():
-            assert str(parameter.default).split(".")[-1] == str(there[argument].default).split(".")[-1], (name, argument)
+            assert str(parameter.default).split(".")[-1] == str(there[argument].default).split(".")[-1], (
+                name,
+                argument,
+            )
 
 
 def test_functions_have_torchvisions_arguments(peer):

@@ -112,6 +112,9 @@ class RandomTransform(Transform):
 class Identity(Transform):
     """The image as it is."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input itself."""
         return inpt

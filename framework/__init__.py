@@ -33,8 +33,8 @@ from framework.ops.casting import result_type
 from framework.ops.memory import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from framework.ops.memory import layout, strided_layout as strided
 from framework.ops.memory import (
-    clone, detach, detach_, get_device, is_complex, is_distributed, is_floating_point, is_signed, is_inference, is_same_size, is_storage, is_tensor, numel,
-    resize_as_,
+    clone, detach, detach_, get_device, is_complex, is_distributed, is_floating_point, is_inference, is_same_size,
+    is_signed, is_storage, is_tensor, numel, resize_as_,
 )
 from framework.ops.storage import UntypedStorage
 from framework.ops.shape import (
@@ -176,12 +176,14 @@ newaxis = None
 from framework.version import __version__
 
 # The in-place methods that have a spelling as a function too: ``framework.exp_(x)``.
-globals().update({f"{_name}_": getattr(Tensor, f"{_name}_") for _name in """
-    abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan atanh ceil clamp
-    clamp_max clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 index_put
-    lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg reciprocal round rsqrt sigmoid sin sinc
-    sinh sqrt square tan tanh trunc xlogy
-""".split()})
+globals().update({f"{_name}_": getattr(Tensor, f"{_name}_") for _name in (
+    "abs", "acos", "acosh", "addmv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "as_strided",
+    "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical", "cos",
+    "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "fix", "floor", "frac", "gcd", "i0", "index_put",
+    "lcm", "ldexp", "log", "log10", "log1p", "log2", "logit", "nan_to_num", "neg", "negative", "rad2deg",
+    "reciprocal", "round", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "square", "tan", "tanh", "trunc",
+    "xlogy",
+)})
 
 
 def __getattr__(name: str) -> object:

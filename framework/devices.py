@@ -24,7 +24,7 @@ class device:
             where = type
             type, index = where.type, where.index
         elif isinstance(type, int):
-            type, index = "cuda", type
+            index, type = type, "cuda"
         kind, _, number = type.partition(":")
         if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
             raise DeviceError(f"device: expected 'cpu', 'cuda' or 'cuda:N', got {type!r}")

@@ -57,7 +57,7 @@ class MissingAttribute(AttributeError):
         super().__init__(message, name=name, obj=obj)
 
     def __str__(self) -> str:
-        return f"{self.args[0]}{nearest(self.name, dir(self.obj))}"
+        return f"{self.args[0]}{nearest(str(self.name), dir(self.obj))}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return AttributeError, (str(self),)

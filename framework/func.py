@@ -2,7 +2,6 @@
 
 from typing import Any as _Any
 
-from framework.tensor import missing as _missing
 from framework.autograd.transforms import grad as grad
 from framework.autograd.transforms import grad_and_value as grad_and_value
 from framework.autograd.transforms import hessian as hessian
@@ -13,6 +12,7 @@ from framework.autograd.transforms import vjp as vjp
 from framework.autograd.transforms import vmap as vmap
 from framework.nn.utils.stateless import functional_call as functional_call
 from framework.nn.utils.stateless import stack_module_state as stack_module_state
+from framework.tensor import missing as _missing
 
 
 def __getattr__(name: str) -> _Any:

@@ -23,12 +23,12 @@ from framework.ops import (
     cumulative,
     decompositions,
     diagonals,
-    draws,
     differences,
     distance,
+    draws,
     exponential,
-    filling,
     extremes,
+    filling,
     gather,
     histograms,
     indexing,
@@ -42,9 +42,9 @@ from framework.ops import (
     new,
     nonzero,
     norms,
+    placement,
     products,
     random,
-    placement,
     ranks,
     rearrange,
     reduction,
@@ -63,7 +63,7 @@ from framework.ops import (
     trigonometric,
 )
 from framework.ops.dims import also_named
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor
 
 METHODS: dict[str, Callable[..., Any]] = {}
 
@@ -120,7 +120,7 @@ _collect(memory, "is_same_size", "dim_order", "is_inference")
 _collect(storage, "untyped_storage", "storage_offset", "is_set_to")
 _collect(filling, "fill_", "zero_", "fill_diagonal_", "apply_", "map_", "map2_")
 _collect(placement, "cpu", "cuda", "pin_memory", "is_pinned", "share_memory_", "is_shared", "record_stream")
-_collect(new, "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided")
+_collect(new, "new", "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided")
 _collect(random, "bernoulli", "multinomial")
 _collect(draws, "uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_", "cauchy_", "log_normal_")
 _collect(matmul, "matmul", "mm", "bmm", "mv", "dot", "vdot")
@@ -129,7 +129,7 @@ _collect(linalg_solve, "det", "slogdet", "logdet", "inverse")
 _collect(linalg_spectral, "svd", "pinverse")
 _collect(decompositions, "cholesky", "cholesky_inverse", "cholesky_solve", "qr", "triangular_solve")
 _collect(products, "addmm", "addmv", "addr", "addbmm", "baddbmm", "outer", "ger", "inner", "kron", "cross")
-_collect(casting, "to", "type_as", "cpu", "cuda")
+_collect(casting, "to", "type_as")
 _collect(indexing, "index_put")
 _collect(nonzero, "nonzero", "argwhere", "nonzero_static")
 _collect(scatter, "scatter_reduce", "index_reduce", "index_copy", "index_fill", "take", "put")
@@ -140,7 +140,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": arithmetic.add,
     "__radd__": arithmetic.add,
     "__sub__": arithmetic.sub,
-    "__rsub__": arithmetic.rsub,
     "__mul__": arithmetic.mul,
     "__rmul__": arithmetic.mul,
     "__truediv__": arithmetic.div,
@@ -223,6 +222,7 @@ IN_PLACE_OPERATORS = {
 }
 
 REFLECTED = {
+    "__rsub__": arithmetic.sub,
     "__rtruediv__": arithmetic.div,
     "__rdiv__": arithmetic.div,
     "__rfloordiv__": rounding.floor_divide,
@@ -289,13 +289,6 @@ def where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return selection.where(condition, self, other)
 
 
-def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
-    """A tensor of this one's dtype and device: uninitialised of a shape, or with the values of a sequence."""
-    from framework.legacy import construct
-
-    return wrap(construct("new", args, self.dtype, self.device if device is None else device))
-
-
 def _none(self: Tensor) -> bool:
     """False: no tensor here is of that kind."""
     return False
@@ -310,7 +303,8 @@ def _set_part(part: Callable[[Any], Any]) -> Callable[[Tensor, Any], None]:
     return assign
 
 
-METHODS.update(polygamma=polygamma, where=where, new=new, is_distributed=_none, type=casting.to_type, float_power_=exponential.float_power_)
+METHODS.update(polygamma=polygamma, where=where, is_distributed=_none)
+METHODS.update(type=casting.to_type, float_power_=exponential.float_power_)
 
 
 def backward(

@@ -2,7 +2,6 @@
 
 from typing import Any as _Any
 
-from framework.tensor import missing as _missing
 from framework.ops.exponential import exp2 as exp2
 from framework.ops.exponential import expit as expit
 from framework.ops.exponential import expm1 as expm1
@@ -35,6 +34,7 @@ from framework.ops.special import xlog1py as xlog1py
 from framework.ops.special import xlogy as xlogy
 from framework.ops.special import zeta as zeta
 from framework.ops.trigonometric import sinc as sinc
+from framework.tensor import missing as _missing
 
 
 def __getattr__(name: str) -> _Any:

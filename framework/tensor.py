@@ -13,33 +13,13 @@ import numpy as np
 
 from framework import devices, dtypes
 from framework.errors import GraphError, ShapeError, nearest
+from framework.size import Size as Size
 
 if TYPE_CHECKING:
     from framework.autograd.op import Op
     from framework.autograd.views import View
 
 Counter = list[Any]  # [number of in-place writes, name of the op that wrote last], shared by a tensor and its views
-
-
-class Size(tuple[int, ...]):
-    """A shape: a tuple of ints with ``numel()``."""
-
-    def numel(self) -> int:
-        """The number of elements of a tensor with this shape."""
-        count = 1
-        for length in self:
-            count *= length
-        return count
-
-    def __repr__(self) -> str:
-        return f"framework.Size({list(self)})"
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple(self) + tuple(other))
-
-    def __getitem__(self, index: Any) -> Any:
-        item = super().__getitem__(index)
-        return Size(item) if isinstance(index, slice) else item
 
 
 class Tensor:
@@ -377,7 +357,9 @@ class Tensor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
-            raise GraphError("deepcopy: only leaf tensors (made by the user) can be deep-copied; use clone() or detach()")
+            raise GraphError(
+                "deepcopy: only leaf tensors (made by the user) can be deep-copied; use clone() or detach()"
+            )
         copy = _rebuild(type(self), self.array.copy(order="K"), self._requires_grad)
         copy._grad = self._grad.__deepcopy__(memo) if self._grad is not None else None
         memo[id(self)] = copy

@@ -85,12 +85,16 @@ def _difference(actual: Any, expected: Any, options: dict[str, Any], where: str)
     if actual is None or expected is None:
         return None if actual is expected else f"None mismatch: {actual} is not {expected}{place}"
     a, e = _tensor(actual), _tensor(expected)
+    number = not hasattr(actual, "dtype")
+    if number is hasattr(expected, "dtype") or isinstance(actual, Tensor) is not isinstance(expected, Tensor):
+        a = None
     if a is None or e is None or not (options["subclasses"] or type(actual) is type(expected)):
         raise TypeError(
             f"assert_close: no comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}"
         )
-    number = not hasattr(actual, "dtype") and not hasattr(expected, "dtype")
-    words = _unequal(a, e, options, "Scalars" if number else "Tensor-likes", number)
+    if number and options["dtype"] and type(actual) is not type(expected):
+        return f"The (d)types do not match: {type(actual)} != {type(expected)}.{place}"
+    words = _unequal(a, e, options, "Scalars" if a.ndim == 0 else "Tensor-likes", number)
     return None if words is None else words + place
 
 
@@ -192,11 +196,11 @@ def make_tensor(
     kind = dtypes.as_dtype(dtype)
     where = devices.device(device)
     real = kind.category >= dtypes.FLOATING
-    start, stop = (0, 2) if kind is dtypes.bool_ else (-9, 9) if real else (-9 if kind.is_signed else 0, 10)
-    start, stop = start if low is None else low, stop if high is None else high
+    bounds = (0, 2) if kind is dtypes.bool_ else (-9, 9) if real else (-9 if kind.is_signed else 0, 10)
+    start, stop = bounds[0] if low is None else low, bounds[1] if high is None else high
     if not start < stop and not (start == stop and real):
         raise ArgumentError(f"make_tensor: low must be below high, got low={start} and high={stop}")
-    drawn = size[:-1] + (2 * size[-1],) if noncontiguous and size else size
+    drawn = (*size[:-1], 2 * size[-1]) if noncontiguous and size else size
     generator = generator_of(where)
     if not real:
         array = generator.integers(int(np.ceil(start)), int(np.ceil(stop)), drawn).astype(kind.numpy)

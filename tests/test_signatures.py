@@ -123,7 +123,7 @@ PYTHON_NAMESPACES = (
 PYTHON_EXCEPTIONS = {
     "nn.functional.softmax", "nn.functional.log_softmax", "nn.functional.softmin",  # dtype is found in either place
     "autograd.gradcheck", "autograd.gradgradcheck",  # options about layouts are taken and not used
-    "utils.data.get_worker_info", "func.jacfwd",
+    "utils.data.get_worker_info",
     *(f"nn.functional.{n}{d}d_with_indices" for d in (1, 2, 3) for n in ("max_pool", "adaptive_max_pool")),
     *(f"nn.functional.fractional_max_pool{d}d_with_indices" for d in (2, 3)),  # return_indices changes nothing there
 }  # fmt: skip

@@ -161,7 +161,15 @@ def jacrev(
     return wrapper
 
 
-jacfwd = jacrev  # the same matrix; rows are taken in reverse mode here
+def jacfwd(
+    func: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error"
+) -> Function:
+    """``jacrev``: the same matrix; rows are taken in reverse mode here.
+
+    Args:
+        randomness: accepted, for PyTorch's signature.
+    """
+    return jacrev(func, argnums, has_aux=has_aux)
 
 
 def hessian(func: Function, argnums: int = 0) -> Function:

@@ -263,7 +263,10 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
         tensor = a if isinstance(a, Tensor) else b
         if isinstance(tensor, Tensor) and tensor.array.dtype.kind in "biu":
             default = dtypes.get_default_dtype()
-            input, other = (v if isinstance(v, NUMBERS) else cast(w, default) for v, w in ((input, a), (other, b)))
+            numbers = tensor is a and isinstance(input, NUMBERS)  # two numbers: a became a tensor
+            input, other = (
+                v if isinstance(v, NUMBERS) and not numbers else cast(w, default) for v, w in ((input, a), (other, b))
+            )
     y = _operate(Div, "div", input, other)
     return y if out is None else into(out, y, "div", input, other)
 

@@ -16,6 +16,8 @@ from framework.tensor import Tensor
 
 NUMBERS = (bool, int, float, complex)
 _REAL = frozenset({int, float})
+OF_NUMBERS = frozenset({"add", "sub", "mul", "div", "trunc_quotient", "floor_quotient", "floor_divide"})
+"""Ops that take two Python numbers too, and give a 0-d tensor."""
 
 
 class Cast(Op):
@@ -110,6 +112,10 @@ def promote(input: Any, other: Any, name: str = "promote") -> tuple[Any, Any]:
             return input, other
     elif hasattr(input, "dtype") or hasattr(other, "dtype"):
         return input, other  # raw arrays, inside a gradient rule
+    elif name in OF_NUMBERS and isinstance(input, NUMBERS) and isinstance(other, NUMBERS):
+        from framework.ops.values import tensor
+
+        input = tensor(input, dtype=result_type(input, other))
     else:
         raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
     input, other = _operand(input, "input", name), _operand(other, "other", name)
@@ -213,16 +219,6 @@ def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwar
     if found is None or not last.endswith("Tensor"):
         raise ArgumentError(f"type: invalid type: {dtype!r}; give a dtype such as framework.float16")
     return to(input, "cuda" if "cuda" in prefix else "cpu", found)
-
-
-def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor on the CPU; itself if it is there."""
-    return to(input, "cpu", memory_format=memory_format)
-
-
-def cuda(input: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
-    """The tensor on a GPU: the one that is given, or the current one."""
-    return to(input, "cuda" if device is None else devices.device(device), memory_format=memory_format)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

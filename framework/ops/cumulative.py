@@ -13,6 +13,7 @@ from framework import dtypes, return_types
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError
+from framework.kernels.generic import passes
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import cast, into
 from framework.ops.dims import normalize_dim, numpy_names
@@ -49,10 +50,7 @@ class CumSum(Op):
 
     def forward(self, x: Any, axis: int, reverse: bool = False) -> Any:
         self.axis, self.reverse = axis, reverse
-        xp = array_module(x)
-        x_in = xp.flip(x, axis) if reverse else x
-        y = xp.cumsum(x_in, axis=axis, dtype=_accumulator(x.dtype)).astype(x.dtype, copy=False)
-        return xp.flip(y, axis) if reverse else y
+        return passes.running_sum(x, axis, _accumulator(x.dtype), reverse)
 
     def backward(self, g: Any) -> Any:
         return apply(CumSum, g, axis=self.axis, reverse=not self.reverse)

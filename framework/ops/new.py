@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework.ops import creation, ranges, values
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 
 def new_tensor(
@@ -64,3 +64,10 @@ def new_empty_strided(
     return ranges.empty_strided(
         size, stride, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
     )
+
+
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """A tensor of this one's dtype and device: uninitialised of a shape, or with the values of a sequence."""
+    from framework.legacy import construct
+
+    return wrap(construct("new", args, self.dtype, self.device if device is None else device))

@@ -10,9 +10,10 @@ from framework import dtypes
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
+from framework.kernels.generic import passes
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import cast, into
-from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names, shape_of
+from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names
 from framework.tensor import Tensor, wrap
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -37,7 +38,7 @@ class Mean(Op):
     def forward(self, x: Any, axes: tuple[int, ...], keepdim: bool) -> Any:
         self.shape, self.axes, self.keepdim = x.shape, axes, keepdim
         self.count = count_of(x.shape, axes)
-        sums = array_module(x).add.reduce(widened(x), axis=axes, keepdims=keepdim)
+        sums = total(widened(x), axes, keepdim)
         return (sums / sums.dtype.type(self.count)).astype(x.dtype)
 
     def backward(self, g: Any) -> Any:
@@ -51,7 +52,7 @@ class Prod(Op):
 
     def forward(self, x: Any, axis: int, keepdim: bool) -> Any:
         self.axis, self.keepdim = axis, keepdim
-        y = array_module(x).multiply.reduce(widened(x), axis=axis, keepdims=keepdim).astype(x.dtype)
+        y = passes.product(widened(x), axis, keepdim).astype(x.dtype, copy=False)
         self.save(x, y)
         return y
 
@@ -128,6 +129,8 @@ def total(x: Any, axes: Any, keepdim: bool) -> Any:
     xp = array_module(x)
     if x.dtype in dtypes.HALF:
         return xp.add.reduce(x, axis=axes, dtype=np.float32, keepdims=keepdim).astype(x.dtype)
+    if x.size > passes.SMALL and x.dtype.kind == "f":
+        return passes.total(x, axes, keepdim)  # products with ones: add.reduce takes 3 to 12 times as long
     # the ufunc's own method: ndarray.sum warns from inside NumPy where inf - inf meet
     return xp.add.reduce(x, axis=axes, keepdims=keepdim)
 

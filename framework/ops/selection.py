@@ -140,10 +140,13 @@ class Clamp(Op):
             above = None if low is None else x >= low
             below = None if high is None else x <= high
             self.inside = above if below is None else below if above is None else above & below
-            crossed = None if low is None or high is None else xp.less(low, high)
-            self.at_low = None if above is None else ~above if crossed is None else ~above & crossed
-            self.at_high = None if below is None else ~below if crossed is None else ~below | xp.greater(low, high)
+            if self.needs[1]:
+                self.at_low = x < low if high is None else (x < low) & xp.less(low, high)
+            if self.needs[2]:
+                self.at_high = x > high if low is None else (x > high) | xp.less(high, low)
         dtype, y = x.dtype, x
+        if type(low) in _PLAIN and type(high) in _PLAIN and dtype.kind == "f":
+            return xp.clip(x, *(v if v is None else dtype.type(v) for v in (low, high)))  # one pass
         if low is not None:
             y = xp.maximum(y, low if hasattr(low, "dtype") else dtype.type(low))
         if high is not None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from framework import dtypes
 from framework.autograd.op import Op, apply
 from framework.devices import array_module, scipy_for
 from framework.errors import ArgumentError, GraphError
-from framework.ops.casting import cast, into
+from framework.ops.casting import NUMBERS, cast, into
 from framework.ops.exponential import exp, log, log1p, square
 from framework.ops.pointwise import binary, unary, unsupported, widen
 from framework.ops.selection import where
@@ -75,8 +77,8 @@ def log_ndtr(xp: Any, x: Any) -> Any:
 
 @unary(gradient=lambda g, x: g * digamma(x), complex=False)
 def lgamma(xp: Any, x: Any) -> Any:
-    """The logarithm of the absolute value of the gamma function."""
-    return functions(xp).gammaln(x)
+    """The logarithm of the absolute value of the gamma function; inf at both infinities."""
+    return xp.where(xp.isinf(x), xp.inf, functions(xp).gammaln(x))
 
 
 @unary(gradient=lambda g, x: g * polygamma(1, x), complex=False)
@@ -206,8 +208,15 @@ def zeta(xp: Any, a: Any, b: Any) -> Any:
 # Logarithms times a factor
 
 
+def _log(x: Any, shift: int = 0) -> Any:
+    """``log(shift + x)`` of a Tensor, an array or a number."""
+    if isinstance(x, NUMBERS):
+        return float((np.log1p if shift else np.log)(x))
+    return log1p(x) if shift else log(x)
+
+
 @binary(
-    gradient=(lambda g, a, b: where((a == 0) & (b <= 0), 0, g * log(b)), lambda g, a, b: g * a / b),
+    gradient=(lambda g, a, b: where((a == 0) & (b <= 0), 0, g * _log(b)), lambda g, a, b: g * a / b),
     integers="float",
     complex=False,
 )
@@ -217,7 +226,7 @@ def xlogy(xp: Any, a: Any, b: Any) -> Any:
 
 
 @binary(
-    gradient=(lambda g, a, b: where((a == 0) & (b <= -1), 0, g * log1p(b)), lambda g, a, b: g * a / (b + 1)),
+    gradient=(lambda g, a, b: where((a == 0) & (b <= -1), 0, g * _log(b, 1)), lambda g, a, b: g * a / (b + 1)),
     integers="float",
     complex=False,
 )

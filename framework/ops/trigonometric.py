@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from framework.ops.arithmetic import conj_value
+from framework.ops.arithmetic import conj_value, plain
 from framework.ops.exponential import rsqrt, sqrt
 from framework.ops.pointwise import binary, unary
 from framework.ops.selection import where
@@ -71,7 +71,13 @@ def asinh(xp: Any, x: Any) -> Any:
     return xp.arcsinh(x)
 
 
-@unary(gradient=lambda g, x: g / conj_value(sqrt(x - 1) * sqrt(x + 1)))
+def _acosh_gradient(g: Any, x: Any) -> Any:
+    if plain(x).dtype.kind == "c":  # the product of two roots has the branch cut where acosh has it
+        return g / conj_value(sqrt(x - 1) * sqrt(x + 1))
+    return g * rsqrt(x * x - 1)
+
+
+@unary(gradient=_acosh_gradient)
 def acosh(xp: Any, x: Any) -> Any:
     """The inverse hyperbolic cosine of each element; nan below 1."""
     return xp.arccosh(x)

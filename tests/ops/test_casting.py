@@ -112,3 +112,48 @@ def test_out():
     before = total._version
     framework.mul(total, 2, out=total)
     assert total._version > before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: framework.add(x[:-1], 1, out=x[1:]),
+        lambda x: framework.exp(x[1:], out=x[:-1]),
+        lambda x: framework.where(x[1:] > 0, x[1:], 0.0, out=x[:-1]),
+        lambda x: framework.cumsum(x[1:], 0, out=x[:-1]),
+        lambda x: framework.gather(x, 0, framework.tensor([0, 1, 2, 3]), out=x),
+        lambda x: framework.take(x, framework.tensor([0, 1, 2, 3]), out=x),
+        lambda x: framework.masked_select(x, x == x, out=x),
+        lambda x: framework.cat([x[:2], x[2:]], out=x),
+        lambda x: framework.kthvalue(x, 1, keepdim=True, out=(x[:1], framework.zeros(1, dtype=framework.int64))),
+    ],
+)
+def test_out_that_overlaps_an_input_is_refused(call):
+    with pytest.raises(RuntimeError, match="single memory location"):
+        call(framework.tensor([1.0, 2.0, 3.0, 4.0]))
+
+
+def test_out_may_be_the_input_of_an_elementwise_op_or_lie_between_its_elements():
+    x = framework.tensor([1.0, 2.0, 3.0, 4.0])
+    framework.add(x, 1, out=x)
+    assert x.tolist() == [2.0, 3.0, 4.0, 5.0]
+    framework.neg(x[::2], out=x[1::2])
+    assert x.tolist() == [2.0, -2.0, 4.0, -4.0]
+
+
+@pytest.mark.parametrize(
+    ("op", "numbers", "wanted", "dtype"),
+    [
+        ("add", (2, 3), 5, "int64"),
+        ("sub", (2, 0.5), 1.5, "float32"),
+        ("mul", (True, True), True, "bool"),
+        ("div", (5, 2), 2.5, "float32"),
+        ("true_divide", (True, True), 1.0, "float32"),
+        ("floor_divide", (5, 2), 2, "int64"),
+    ],
+)
+def test_arithmetic_takes_two_python_numbers(op, numbers, wanted, dtype):
+    result = getattr(framework, op)(*numbers)
+    assert result.item() == wanted and result.shape == () and result.dtype is getattr(framework, dtype)
+    with pytest.raises(TypeError, match="must be Tensor"):
+        framework.pow(*numbers)

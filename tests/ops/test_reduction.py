@@ -249,3 +249,13 @@ def test_hash_tensor_matches_torch():
     for values in (X.astype(np.float32), np.arange(6).reshape(2, 3) - 2):
         wanted = torch.hash_tensor(torch.from_numpy(values), 0).numpy()
         assert (framework.hash_tensor(framework.tensor(values), 0).numpy() == wanted).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "bool", "float16", "float64"])
+def test_a_dtype_is_that_of_the_result(dtype):
+    kind = getattr(framework, dtype)
+    x = framework.tensor([200, 100, 3])
+    for total in (framework.sum(x, dtype=kind), x.sum(0, dtype=kind), x.nansum(dtype=kind)):
+        assert total.dtype is kind
+        assert total.item() == np.array([200, 100, 3]).astype(kind.numpy).sum(dtype=kind.numpy)
+    assert x.prod(dtype=kind).dtype is kind

@@ -15,7 +15,6 @@ import functools
 import importlib
 import inspect
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +23,6 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import as_strided
 
-warnings.simplefilter("ignore")
-np.seterr(all="ignore")
 torch.set_num_threads(1)
 
 ours: Any = importlib.import_module("framework")

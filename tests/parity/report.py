@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import signal
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from tests.parity.bridge import short
@@ -115,6 +117,8 @@ def _run(position: int) -> Tally:
 
 def run_all(checkers: Iterable[Checker], options: argparse.Namespace) -> int:
     """Run and report all checkers, in processes where more than one is asked for."""
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
     _checkers[:] = checkers
     positions = range(len(_checkers))
     if options.jobs <= 1:

@@ -38,7 +38,7 @@ class Sign(Optimizer):
     def __init__(self, params, lr=1e-2, decay=0.9):
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
-        super().__init__(params, dict(lr=lr, decay=decay))
+        super().__init__(params, {"lr": lr, "decay": decay})
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -9,7 +9,7 @@ from torch.autograd import Variable
 
 class Encoder(nn.Module):
     def __init__(self, words, hidden):
-        super(Encoder, self).__init__()
+        super(Encoder, self).__init__()  # noqa: UP008
         self.embedding = nn.Embedding(words, hidden)
         self.gru = nn.GRU(hidden, hidden, batch_first=True)
 
@@ -19,7 +19,7 @@ class Encoder(nn.Module):
 
 class Decoder(nn.Module):
     def __init__(self, words, hidden):
-        super(Decoder, self).__init__()
+        super(Decoder, self).__init__()  # noqa: UP008
         self.embedding = nn.Embedding(words, hidden)
         self.query, self.key, self.value = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 1)
         self.cell = nn.GRUCell(2 * hidden, hidden)

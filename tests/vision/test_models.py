@@ -16,7 +16,7 @@ RESNETS = [name for name in hub.list_models() if "resne" in name]
 
 @pytest.mark.parametrize("name", RESNETS)
 def test_keys_and_shapes_are_torchvisions(name, monkeypatch):
-    import torch
+    torch = pytest.importorskip("torch")
 
     for start in ("kaiming_normal_", "kaiming_uniform_"):  # values are of no account here, and drawing them takes time
         monkeypatch.setattr(nn.init, start, lambda *args, **kwargs: None)
@@ -45,7 +45,7 @@ def test_keys_and_shapes_are_torchvisions(name, monkeypatch):
 @pytest.mark.parametrize("training", [True, False])
 def test_outputs_and_gradients_are_torchvisions(name, config, training):
     """In float64, so that what differs is a mistake and not rounding."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     torch.manual_seed(0)
     theirs = getattr(torchvision().models, name)(weights=None, **config).double()

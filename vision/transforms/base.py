@@ -51,6 +51,9 @@ class Transform(nn.Module):
 
     _transformed_types: tuple[type, ...] = (Tensor, Image.Image)
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise if the sample holds what the transform cannot take."""
 
@@ -111,9 +114,6 @@ class RandomTransform(Transform):
 
 class Identity(Transform):
     """The image as it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input itself."""

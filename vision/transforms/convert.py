@@ -72,8 +72,9 @@ def to_tensor(pic: Any) -> Tensor:
     planes = _channels_first(pixels)
     if planes.dtype != np.uint8:
         return wrap(planes)
-    kind = dtypes.get_default_dtype().numpy
-    return wrap(planes.astype(kind) / kind.type(255))
+    values = planes.astype(dtypes.get_default_dtype().numpy)
+    values /= 255
+    return wrap(values)
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Image.Image:
@@ -169,7 +170,11 @@ def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: b
         if values.ndim > 1 or values.numel() not in (1, image.shape[-3]):
             raise ShapeError(f"normalize: {name} has {values.numel()} values for {image.shape[-3]} channels")
     middle, spread = middle.reshape(-1, 1, 1), spread.reshape(-1, 1, 1)
-    return (image.sub_(middle) if inplace else image.sub(middle)).div_(spread)
+    if inplace or image.requires_grad:
+        return (image.sub_(middle) if inplace else image.sub(middle)).div_(spread)
+    values = image.array - middle.array  # the usual case: fresh memory is what costs here, so take it once
+    values /= spread.array
+    return wrap(values)
 
 
 class ToTensor(Transform):

@@ -15,12 +15,16 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
+from framework.kernels.generic.passes import at_least, blockwise, selected, zeroed
 
 NAME = "generic"
 
 SQRT_HALF = math.sqrt(0.5)
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715  # of GELU's approximation by tanh
+# erf(x / sqrt(2)) = tanh(x * p(x ** 2)) within 1.4e-7 in float32, for every x: fitted here; a tenth of the time of erf
+ERF = (0.7978849414985908, 0.03633308436404895, -3.259468820469564e-05, -5.5306343442666764e-05, 3.964778591474693e-06,
+       -1.3226675522261594e-07, 1.7562919009343993e-09)  # fmt: skip
 
 
 def declines(x: Any, kind: str = "") -> None:
@@ -56,23 +60,25 @@ def logistic(x: Any) -> Any:
 
 def relu(x: Any) -> Any:
     """``max(x, 0)``."""
-    return array_module(x).maximum(x, x.dtype.type(0))
+    return at_least(x, 0)
 
 
 def relu_backward(g: Any, y: Any) -> Any:
     """Its gradient, from the output."""
-    return array_module(g).where(y <= 0, g.dtype.type(0), g)  # a nan lets the gradient through, as in PyTorch
+    return zeroed(g, y <= 0)  # a nan lets the gradient through, as in PyTorch
 
 
 def hardtanh(x: Any, low: float, high: float) -> Any:
     """``x`` limited to ``[low, high]``."""
     xp = array_module(x)
+    if x.dtype.kind == "f":
+        return xp.clip(x, x.dtype.type(low), x.dtype.type(high))  # one pass
     return xp.minimum(xp.maximum(x, x.dtype.type(low)), x.dtype.type(high))  # NumPy's clip widens bfloat16
 
 
 def hardtanh_backward(g: Any, x: Any, low: float, high: float) -> Any:
     """Its gradient: 0 at and beyond the limits."""
-    return array_module(g).where((x > low) & (x < high), g, g.dtype.type(0))
+    return zeroed(g, ~((x > low) & (x < high)))
 
 
 def threshold(x: Any, threshold: float, value: float) -> Any:
@@ -82,59 +88,93 @@ def threshold(x: Any, threshold: float, value: float) -> Any:
 
 def threshold_backward(g: Any, x: Any, threshold: float, value: float) -> Any:
     """Its gradient."""
-    return array_module(g).where(x <= threshold, g.dtype.type(0), g)
+    return zeroed(g, x <= threshold)
 
 
 @_widened
 def leaky_relu(x: Any, slope: float) -> Any:
     """``x`` above 0, ``slope * x`` elsewhere."""
-    xp, y = array_module(x), x * slope
-    return xp.maximum(x, y) if 0 <= slope <= 1 else xp.where(x > 0, x, y)
+    if not 0 <= slope <= 1:
+        return array_module(x).where(x > 0, x, x * slope)
+    return blockwise(_leaky_relu, x, slope=slope)
+
+
+def _leaky_relu(x: Any, out: Any, slope: float) -> None:
+    xp = array_module(x)
+    xp.multiply(x, slope, out=out)
+    xp.maximum(x, out, out=out)
 
 
 @_widened
 def leaky_relu_backward(g: Any, x: Any, slope: float) -> Any:
     """Its gradient."""
-    return array_module(g).where(x > 0, g, g * slope)
+    return selected(x > 0, 1, slope, g.dtype) * g
 
 
 @_widened
 def gelu(x: Any, tanh: bool) -> Any:
     """``x`` times the normal distribution function of ``x``, exactly or approximated by tanh."""
+    return blockwise(_gelu, x, tanh=tanh)
+
+
+def _gelu(x: Any, out: Any, tanh: bool) -> None:
+    _gelu_tanh(x, out, tanh)
+    out += 1
+    out *= x
+    out *= 0.5
+
+
+def _gelu_tanh(x: Any, out: Any, tanh: bool) -> None:
+    """What GELU adds to 1: ``erf(x / sqrt(2))``, or its approximation by ``tanh``."""
     xp = array_module(x)
-    y = xp.tanh(SQRT_2_OVER_PI * (x + CUBIC * (x * x * x))) if tanh else erf(x * SQRT_HALF)
-    y += 1
-    y *= x
-    y *= 0.5
-    return y
+    if not tanh and x.dtype != "float32":
+        xp.multiply(erf(x * SQRT_HALF), 1, out=out)
+        return
+    square = x * x
+    factors = (SQRT_2_OVER_PI, SQRT_2_OVER_PI * CUBIC) if tanh else ERF
+    xp.multiply(square, factors[-1], out=out)
+    for factor in factors[-2:0:-1]:
+        out += factor
+        out *= square
+    out += factors[0]
+    out *= x
+    xp.tanh(out, out=out)
 
 
 @_widened
 def gelu_backward(g: Any, x: Any, tanh: bool) -> Any:
     """Its gradient."""
+    return blockwise(_gelu_backward, x, g, tanh=tanh)
+
+
+def _gelu_backward(x: Any, g: Any, out: Any, tanh: bool) -> None:
     xp = array_module(x)
+    _gelu_tanh(x, out, tanh)
+    slope = x * x
     if tanh:
-        square = x * x
-        t = xp.tanh(SQRT_2_OVER_PI * (x + CUBIC * (square * x)))
-        inner = 0.5 * SQRT_2_OVER_PI * (1 + 3 * CUBIC * square)
-        return g * (0.5 * (1 + t) + x * (1 - t * t) * inner)
-    density = xp.exp(-0.5 * (x * x))
-    density *= x
-    density *= 1 / math.sqrt(2 * math.pi)
-    y = erf(x * SQRT_HALF)
-    y += 1
-    y *= 0.5
-    y += density
-    y *= g
-    return y
+        slope *= 3 * CUBIC * SQRT_2_OVER_PI
+        slope += SQRT_2_OVER_PI
+        slope *= x
+        rest = out * out
+        xp.subtract(1, rest, out=rest)
+        slope *= rest
+    else:
+        slope *= -0.5
+        xp.exp(slope, out=slope)
+        slope *= x
+        slope *= SQRT_2_OVER_PI
+    out += slope
+    out += 1
+    out *= g
+    out *= 0.5
 
 
 @_widened
 def silu(x: Any) -> Any:
     """``x * sigmoid(x)``."""
-    y = logistic(x)
-    y *= x
-    return y
+    y = array_module(x).exp(-x)
+    y += 1
+    return x / y
 
 
 @_widened
@@ -172,17 +212,41 @@ def _tanh_softplus(x: Any) -> Any:
 @_widened
 def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     """``scale * x`` above 0, ``scale * alpha * (exp(input_scale * x) - 1)`` elsewhere."""
+    return blockwise(_elu, x, alpha=alpha, scale=scale, input_scale=input_scale)
+
+
+def _elu(x: Any, out: Any, alpha: float, scale: float, input_scale: float) -> None:
     xp = array_module(x)
-    negative = xp.expm1(xp.minimum(x, x.dtype.type(0)) * input_scale)
-    return xp.where(x > 0, x * scale, negative * (alpha * scale))
+    negative = xp.clip(x, None, 0)
+    if input_scale != 1:
+        negative *= input_scale
+    xp.expm1(negative, out=negative)  # 0 above 0
+    if alpha * scale != 1:
+        negative *= alpha * scale
+    xp.clip(x, 0, None, out=out)
+    if scale != 1:
+        out *= scale
+    out += negative
 
 
 @_widened
 def elu_backward(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     """Its gradient."""
+    return blockwise(_elu_backward, x, g, alpha=alpha, scale=scale, input_scale=input_scale)
+
+
+def _elu_backward(x: Any, g: Any, out: Any, alpha: float, scale: float, input_scale: float) -> None:
     xp = array_module(x)
-    slope = xp.exp(xp.minimum(x, x.dtype.type(0)) * input_scale)
-    return g * xp.where(x > 0, x.dtype.type(scale), slope * (alpha * scale * input_scale))
+    xp.clip(x, None, 0, out=out)  # a nan stays one
+    if input_scale != 1:
+        out *= input_scale
+    xp.exp(out, out=out)  # 1 above 0
+    below = alpha * scale * input_scale
+    if below != scale:
+        out *= selected(x > 0, scale, below, x.dtype)
+    elif scale != 1:
+        out *= scale
+    out *= g
 
 
 @_widened
@@ -194,13 +258,16 @@ def hardsigmoid(x: Any) -> Any:
 @_widened
 def hardsigmoid_backward(g: Any, x: Any) -> Any:
     """Its gradient."""
-    return array_module(g).where((x > -3) & (x < 3), g / 6, g.dtype.type(0))
+    return zeroed(g / 6, ~((x > -3) & (x < 3)))
 
 
 @_widened
 def hardswish(x: Any) -> Any:
     """``x * hardsigmoid(x)``."""
-    return x * array_module(x).clip(x + 3, 0, 6) / 6
+    y = array_module(x).clip(x + 3, 0, 6)
+    y *= x
+    y /= 6
+    return y
 
 
 @_widened
@@ -240,12 +307,12 @@ def logsigmoid_backward(g: Any, x: Any) -> Any:
 
 def hardshrink(x: Any, lambd: float) -> Any:
     """``x`` outside ``[-lambd, lambd]``, 0 inside."""
-    return array_module(x).where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+    return zeroed(x, (x >= -lambd) & (x <= lambd))
 
 
 def hardshrink_backward(g: Any, x: Any, lambd: float) -> Any:
     """Its gradient, and that of ``softshrink``."""
-    return array_module(x).where((x < -lambd) | (x > lambd), g, g.dtype.type(0))
+    return zeroed(g, ~((x < -lambd) | (x > lambd)))
 
 
 @_widened

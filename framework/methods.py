@@ -221,7 +221,7 @@ IN_PLACE_OPERATORS = {
     "__irshift__": "bitwise_right_shift",
 }
 
-REFLECTED = {
+REFLECTED: dict[str, Callable[..., Any]] = {
     "__rsub__": arithmetic.sub,
     "__rtruediv__": arithmetic.div,
     "__rdiv__": arithmetic.div,

@@ -12,3 +12,6 @@ from framework.kernels.registry import families as families
 from framework.kernels.registry import force as force
 from framework.kernels.registry import libraries as libraries
 from framework.kernels.registry import register as register
+from framework.kernels.memory import keep_freed_blocks
+
+keep_freed_blocks()  # here, since it has to come before the arrays

@@ -77,9 +77,13 @@ _collect(arithmetic, "add", "sub", "mul", "div", "neg", "subtract", "multiply", 
 _collect(arithmetic, "add_", "sub_", "mul_", "div_", "subtract_", "multiply_", "divide_")
 _collect(arithmetic, "positive", "reciprocal", "gcd", "lcm", "conj", "conj_physical")
 _collect(multiply_add, "addcmul", "addcdiv", "lerp")
-_collect(bitwise, "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift")
+_collect(
+    bitwise, "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift"
+)
 _collect(comparison, "eq", "ne", "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal")
-_collect(comparison, "logical_not", "logical_and", "logical_or", "logical_xor", "isnan", "isinf", "isfinite", "isposinf")
+_collect(
+    comparison, "logical_not", "logical_and", "logical_or", "logical_xor", "isnan", "isinf", "isfinite", "isposinf"
+)
 _collect(comparison, "isneginf", "isreal", "is_nonzero", "isclose", "allclose", "equal")
 _collect(complex, "angle", "resolve_conj", "resolve_neg", "is_conj", "is_neg")
 _collect(exponential, "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "square", "pow")
@@ -94,7 +98,9 @@ _collect(trigonometric, "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arc
 _collect(trigonometric, "deg2rad", "rad2deg", "hypot")
 _collect(softmax, "softmax", "log_softmax")
 _collect(activation, "relu", "relu_", "prelu", "hardshrink")
-_collect(reduction, "sum", "nansum", "mean", "nanmean", "prod", "any", "all", "count_nonzero", "logsumexp", "sum_to_size")
+_collect(
+    reduction, "sum", "nansum", "mean", "nanmean", "prod", "any", "all", "count_nonzero", "logsumexp", "sum_to_size"
+)
 _collect(reduction, "hash_tensor")
 _collect(extremes, "max", "min", "amax", "amin", "aminmax", "argmax", "argmin")
 _collect(sorting, "sort", "argsort", "msort", "topk", "kthvalue", "unique", "unique_consecutive")
@@ -105,7 +111,9 @@ _collect(histograms, "bincount", "histc", "histogram")
 _collect(norms, "norm", "renorm")
 _collect(distance, "dist")
 _collect(differences, "diff")
-_collect(shape, "reshape", "reshape_as", "view", "view_as", "flatten", "unflatten", "ravel", "permute", "transpose", "t")
+_collect(
+    shape, "reshape", "reshape_as", "view", "view_as", "flatten", "unflatten", "ravel", "permute", "transpose", "t"
+)
 _collect(shape, "swapaxes", "swapdims", "adjoint", "movedim", "moveaxis", "expand", "expand_as", "broadcast_to")
 _collect(shape, "unsqueeze", "squeeze")
 _collect(slices, "select", "narrow", "unfold", "as_strided", "select_scatter", "slice_scatter", "diagonal_scatter")

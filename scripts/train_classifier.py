@@ -54,7 +54,7 @@ def parse() -> Any:
     add("--model", help=f"one of {', '.join(list_models())}")
     add("--weights", default="none", help="a file of weights to start from, or none")
     add("--freeze", help="parts not to train: backbone for all but the head, or dotted names with commas between")
-    add("--epochs", type=number(int, 1), help="passes over the training set; 6 unless given")
+    add("--epochs", type=number(int, 1), help="passes over the training set; 5 unless given")
     add("--batch-size", type=number(int, 1), default=100)
     add("--lr", type=number(float, 0), default=None, help="the highest learning rate")
     add("--weight-decay", type=number(float, 0), default=0.01)
@@ -97,7 +97,7 @@ class State:
 def settle(args: Any) -> tuple[Any, Path, Path | None]:
     """The settings that hold (those of the run that goes on, if one does), its folder, and its checkpoint."""
     if args.resume is None:
-        args.epochs = args.epochs or 6
+        args.epochs = args.epochs or 5
         return args, Path(), None
     folder, checkpoint = runs.resume_target(args.resume)
     stored = runs.read_settings(folder)["arguments"]

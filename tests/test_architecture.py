@@ -109,5 +109,5 @@ def test_a_missing_name_names_the_nearest():
 
     with pytest.raises(AttributeError, match=r"'arrange'; nearest: arange"):
         framework.arrange
-    with pytest.raises(AttributeError, match="nearest: .*unsqueeze"):
+    with pytest.raises(AttributeError, match=r"nearest: .*unsqueeze"):
         framework.ones(1).unsqueze

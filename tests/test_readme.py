@@ -35,7 +35,9 @@ def test_the_map_names_what_is_there():
         assert (ROOT / "framework" / name).exists(), name
 
 
-@pytest.mark.parametrize("flag", sorted(set(re.findall(r"--[a-z][a-z-]+", README.split("## Training on")[1].split("## The folders")[0]))))
+@pytest.mark.parametrize(
+    "flag", sorted(set(re.findall(r"--[a-z][a-z-]+", README.split("## Training on")[1].split("## The folders")[0])))
+)
 def test_the_flags_that_it_names_exist(flag):
     if flag != "--help":
         scripts = "".join(p.read_text() for p in (ROOT / "scripts").glob("*.py"))

@@ -176,7 +176,10 @@ def test_make_tensor_keeps_its_promises(name):
     x = testing.make_tensor(40, 5, dtype=dtype, device="cpu", exclude_zero=name != "bool")
     assert x.shape == (40, 5) and x.dtype is dtype and x.is_contiguous()
     if name != "bool":
-        assert framework.count_nonzero(x) == 200 and np.unique(x.float().numpy() if not dtype.is_complex else x.numpy()).size > 5
+        assert (
+            framework.count_nonzero(x) == 200
+            and np.unique(x.float().numpy() if not dtype.is_complex else x.numpy()).size > 5
+        )
     gaps = testing.make_tensor((4, 5), dtype=dtype, device="cpu", noncontiguous=True)
     assert gaps.shape == (4, 5) and not gaps.is_contiguous()
     low = testing.make_tensor(50, dtype=framework.float64, device="cpu", low=2, high=3, requires_grad=True)

@@ -144,7 +144,13 @@ def python_cases():
             value, ours = getattr(theirs, name), public(namespace, name)
             path = f"{namespace}.{name}"
             home = (getattr(value, "__module__", "") or "").startswith("torch")
-            if callable(ours) and callable(value) and home and path not in PYTHON_EXCEPTIONS and value is not torch.Tensor:
+            if (
+                callable(ours)
+                and callable(value)
+                and home
+                and path not in PYTHON_EXCEPTIONS
+                and value is not torch.Tensor
+            ):
                 yield pytest.param(value, ours, id=path)
 
 
@@ -170,7 +176,10 @@ def test_a_python_function_or_class_takes_the_same_arguments(theirs, ours):
     order = [p.name for p in expected if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     taken = [p.name for p in mine if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.kind not in variable]
     taken = [n for n in taken if not n.startswith("_")]
-    assert order[:1] == ["self"] or taken[: len(order)] == order or any(p.kind in variable[:1] for p in mine), (order, taken)
+    assert order[:1] == ["self"] or taken[: len(order)] == order or any(p.kind in variable[:1] for p in mine), (
+        order,
+        taken,
+    )
     for p in expected:
         q = by_name.get(p.name)
         simple = isinstance(p.default, int | float | str | bool | tuple) or p.default is None

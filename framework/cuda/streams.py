@@ -122,8 +122,6 @@ def set_stream(stream: Stream | None) -> None:
         stream._stream.use()
 
 
-
-
 class CUDAGraph:
     """Work captured once and launched again as a whole, with the same memory.
 

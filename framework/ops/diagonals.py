@@ -167,7 +167,9 @@ def tril_indices(
     pin_memory: bool = False,
 ) -> Tensor:
     """The rows and columns (2, count) of the elements that ``tril`` keeps of a (row, col) matrix, row by row."""
-    return _triangle_indices("tril_indices", row, col, offset, dtype, device, layout, True).requires_grad_(requires_grad)
+    return _triangle_indices("tril_indices", row, col, offset, dtype, device, layout, True).requires_grad_(
+        requires_grad
+    )
 
 
 def triu_indices(
@@ -182,7 +184,9 @@ def triu_indices(
     pin_memory: bool = False,
 ) -> Tensor:
     """The rows and columns (2, count) of the elements that ``triu`` keeps of a (row, col) matrix, row by row."""
-    return _triangle_indices("triu_indices", row, col, offset, dtype, device, layout, False).requires_grad_(requires_grad)
+    return _triangle_indices("triu_indices", row, col, offset, dtype, device, layout, False).requires_grad_(
+        requires_grad
+    )
 
 
 def trace(input: Any) -> Any:

@@ -158,7 +158,13 @@ def _check(name: str, input: Tensor, weight: Tensor | None, shape: tuple[int, ..
 
 
 def histogram(
-    input: Tensor, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None, density: bool = False, out: Any = None
+    input: Tensor,
+    bins: Any = 100,
+    *,
+    range: Any = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+    out: Any = None,
 ) -> Any:
     """Counts of all elements in bins, as the named tuple ``(hist, bin_edges)``.
 

@@ -225,9 +225,7 @@ def relaid(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     return method
 
 
-def resize_(
-    input: Tensor, *size: Any, memory_format: memory_format | None = contiguous_format, **named: Any
-) -> Tensor:
+def resize_(input: Tensor, *size: Any, memory_format: memory_format | None = contiguous_format, **named: Any) -> Tensor:
     """Give the tensor another shape in place: the first elements stay, new ones hold whatever the memory held."""
     shape = named_sizes("resize_", size, named, "size")
     if input.requires_grad:
@@ -262,7 +260,11 @@ def resize_as_(
 
 
 def set_(
-    input: Tensor, source: Tensor | UntypedStorage | None = None, storage_offset: int = 0, size: Any = None, stride: Any = None
+    input: Tensor,
+    source: Tensor | UntypedStorage | None = None,
+    storage_offset: int = 0,
+    size: Any = None,
+    stride: Any = None,
 ) -> Tensor:
     """Make the tensor look at other memory: a tensor's with its shape and strides, or a region of a storage; at none.
 

@@ -47,9 +47,7 @@ def test_lists_in_place_of_letters():
 
 def test_lengths_of_one_broadcast():
     a, b = framework.randn(2, 1), framework.randn(3, 4)
-    np.testing.assert_allclose(
-        framework.einsum("ij,jk->ik", a, b).numpy(), a.numpy() * b.numpy().sum(0), rtol=1e-5
-    )
+    np.testing.assert_allclose(framework.einsum("ij,jk->ik", a, b).numpy(), a.numpy() * b.numpy().sum(0), rtol=1e-5)
     assert framework.einsum("ij,ij->ij", framework.ones(1, 3), framework.ones(2, 1)).shape == (2, 3)
 
 

@@ -123,7 +123,7 @@ def test_channels_last_in_and_out(rng):
 
 def test_many_blocks_add_up(rng, monkeypatch):
     monkeypatch.setattr(kernel, "CACHED", 200)
-    monkeypatch.setattr(kernel, "LINE", 12)
+    monkeypatch.setattr(kernel, "BUFFER", 12)
     x, w, b = last(rng.standard_normal((4, 6, 5, 7))), rng.standard_normal(6), rng.standard_normal(6)
     check(*both(lambda f, x, w, b: f.batch_norm(x, None, None, w, b, True)), x, w, b)
     check(*both(lambda f, x, w, b: f.group_norm(x, 3, w, b)), x, w, b)

@@ -20,7 +20,7 @@ from framework.devices import array_module
 BUFFER = 8192  # elements of a ufunc's buffer; inner loops this long are not copied through it
 LINE = 64 << 10  # elements of a block of a long elementwise computation
 CHUNK = 1024  # terms that are added one after the other in the input's precision, at most
-CACHED = 256 << 10  # bytes of a block that stays in the processor's second cache, with two more
+CACHED = 1 << 20  # bytes of a block whose passes find it in the processor's cache; smaller ones cost more calls
 SMALL = 4096  # elements of an array for which one call of NumPy is faster than several
 
 _INTEGER = {2: np.dtype("int16"), 4: np.dtype("int32"), 8: np.dtype("int64")}

@@ -125,7 +125,9 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
     if not models:
         raise ArgumentError("stack_module_state: expected at least one model, got none")
     if len({(type(m), m.training) for m in models}) != 1:
-        raise ArgumentError("stack_module_state: expected models of one class, all in training or all in evaluation mode")
+        raise ArgumentError(
+            "stack_module_state: expected models of one class, all in training or all in evaluation mode"
+        )
 
     def stacked(named: Any) -> dict[str, Tensor]:
         columns: dict[str, list[Tensor]] = {}

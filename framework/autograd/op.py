@@ -60,7 +60,6 @@ class Op:
 
     broadcasts: ClassVar[bool] = False
     bare: ClassVar[bool] = False  # a call keeps nothing but what it saves: no attributes to free
-    saves_pair: ClassVar[bool] = False  # it has two inputs and saves just these, each in its place or None
     gives_fresh: ClassVar[bool] = True  # the rule's results are nobody else's, so a leaf may keep them without a copy
     name: ClassVar[str] = "op"
     non_differentiable: tuple[int, ...] = ()  # outputs without a gradient; integer and bool ones never have one
@@ -186,14 +185,7 @@ def record(node: Op, inputs: Any, arrays: Any, out: Any, results: Any = None) ->
     if _anomaly()[0]:
         node.trace = anomaly.stack()
     if node.saved:
-        if node.saves_pair:
-            first, second = node.saved
-            node.tags = [
-                None if first is None else _input_tag(0, inputs[0]),
-                None if second is None else _input_tag(1, inputs[1]),
-            ]
-        else:
-            node.tags = [None if v is None else _tag(node, v, inputs, arrays, out, results) for v in node.saved]
+        node.tags = [None if v is None else _tag(node, v, inputs, arrays, out, results) for v in node.saved]
         hooks = _saved_hooks.get()
         if hooks is not None:
             node.unpack = hooks[1]
@@ -209,6 +201,20 @@ def record(node: Op, inputs: Any, arrays: Any, out: Any, results: Any = None) ->
             tensor._requires_grad = True
             tensor._node = node
             tensor._output_nr = number
+
+
+def record_pair(node: Op, first: Any, second: Any, out: Tensor) -> None:
+    """``record`` for an op of two inputs that saves these alone, each in its place or None: what an operator costs."""
+    if _anomaly()[0] or _saved_hooks.get() is not None:
+        record(node, (first, second), node.saved, out)
+        return
+    node.edges = node.needs
+    node.sequence = next(sequence)
+    if node.saved:
+        x, y = node.saved
+        node.tags = [None if x is None else _input_tag(0, first), None if y is None else _input_tag(1, second)]
+    out._requires_grad = True
+    out._node = node
 
 
 def _input_tag(place: int, source: Any) -> Tag:

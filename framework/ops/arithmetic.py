@@ -14,7 +14,7 @@ import numpy as np
 
 from framework import dtypes
 from framework.autograd.mode import _enabled
-from framework.autograd.op import Op, Scalar, apply, new, record
+from framework.autograd.op import Op, Scalar, apply, new, record_pair
 from framework.autograd.views import bump, inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -51,7 +51,7 @@ def conj_value(x: Any) -> Any:
         return x.conj() if x.dtype.kind == "c" else x
     if isinstance(x, Tensor):
         return conj_physical(x) if x.array.dtype.kind == "c" else x
-    return x if type(x) in _REAL else x.conjugate() if np.iscomplexobj(x) else x
+    return x if x is None or type(x) in _REAL else x.conjugate() if np.iscomplexobj(x) else x
 
 
 class Add(Op):
@@ -86,7 +86,6 @@ class Mul(Op):
 
     broadcasts = True
     bare = True
-    saves_pair = True
 
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
@@ -95,8 +94,10 @@ class Mul(Op):
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
-        needs = self.needs
-        return g * conj_value(b) if needs[0] else None, g * conj_value(a) if needs[1] else None
+        first, second = self.needs
+        if isinstance(g, Tensor) or g.dtype.kind == "c":
+            a, b = conj_value(a), conj_value(b)
+        return None if first is None else g * b, None if second is None else g * a
 
 
 class Div(Op):
@@ -104,7 +105,6 @@ class Div(Op):
 
     broadcasts = True
     bare = True
-    saves_pair = True
 
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
@@ -153,7 +153,7 @@ def _operate(op: type[Op], name: str, a: Any, b: Any) -> Any:
     tensor = new(Tensor)
     tensor.array = np.asarray(result) if isinstance(result, Scalar) else result
     if recording:
-        record(node, (a, b), (x, y), tensor)
+        record_pair(node, a, b, tensor)
     return tensor
 
 

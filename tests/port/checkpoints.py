@@ -47,8 +47,11 @@ def main(start):
         path = os.path.join(folder, "checkpoint.pt")
         torch.save(
             {
-                "epoch": 3, "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                "scheduler": scheduler.state_dict(), "best": min(losses),
+                "epoch": 3,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(),
+                "best": min(losses),
             },
             path,
         )
@@ -75,8 +78,15 @@ def main(start):
     trainable = [n for n, p in wider.named_parameters() if p.requires_grad]
     wider(x).sum().backward()
     return {
-        "losses": losses, "same": np.allclose(resumed, losses[3:], rtol=1e-6), "epoch": checkpoint["epoch"],
-        "missing": sorted(partial.missing_keys), "unexpected": partial.unexpected_keys, "refused": refused,
-        "matched": str(result), "trainable": trainable, "frozen": wider.features[0].weight.grad is None,
-        "rate": optimizer.param_groups[0]["lr"], "state": sorted(optimizer.state_dict()["state"][0]),
+        "losses": losses,
+        "same": np.allclose(resumed, losses[3:], rtol=1e-6),
+        "epoch": checkpoint["epoch"],
+        "missing": sorted(partial.missing_keys),
+        "unexpected": partial.unexpected_keys,
+        "refused": refused,
+        "matched": str(result),
+        "trainable": trainable,
+        "frozen": wider.features[0].weight.grad is None,
+        "rate": optimizer.param_groups[0]["lr"],
+        "state": sorted(optimizer.state_dict()["state"][0]),
     }

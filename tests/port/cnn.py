@@ -35,7 +35,9 @@ class Block(nn.Module):
 class Net(nn.Module):
     def __init__(self, classes: int = 4) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)
+        )
         self.layer1, self.layer2 = Block(8, 8), Block(8, 16, 2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(16, classes)
@@ -81,6 +83,11 @@ def main(start):
         top = frozen(images).topk(2, dim=1)
         averaged = average.eval()(images)
     return {
-        "losses": losses, "rates": rates, "top": top.values, "averaged": averaged, "shapes": list(model.state_dict()),
-        "first": model.stem[0].weight.detach().abs().mean(), "repr": repr(model.layer2),
+        "losses": losses,
+        "rates": rates,
+        "top": top.values,
+        "averaged": averaged,
+        "shapes": list(model.state_dict()),
+        "first": model.stem[0].weight.detach().abs().mean(),
+        "repr": repr(model.layer2),
     }

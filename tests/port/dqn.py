@@ -72,6 +72,11 @@ def main(start):
 
     per_sample = vmap(grad(sample_loss), in_dims=(None, 0, 0))(weights, states, actions)
     return {
-        "losses": losses, "nearest": nearest.indices, "least": nearest.values, "contrast": contrast,
-        "per_sample": per_sample["0.weight"], "target": target[2].weight, "sizes": [tuple(p.shape) for p in policy.parameters()],
+        "losses": losses,
+        "nearest": nearest.indices,
+        "least": nearest.values,
+        "contrast": contrast,
+        "per_sample": per_sample["0.weight"],
+        "target": target[2].weight,
+        "sizes": [tuple(p.shape) for p in policy.parameters()],
     }

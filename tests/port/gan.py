@@ -10,7 +10,11 @@ def gradient_penalty(critic, real, fake, mix):
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
     scores = critic(between)
     gradients = autograd.grad(
-        outputs=scores, inputs=between, grad_outputs=torch.ones_like(scores), create_graph=True, retain_graph=True,
+        outputs=scores,
+        inputs=between,
+        grad_outputs=torch.ones_like(scores),
+        create_graph=True,
+        retain_graph=True,
         only_inputs=True,
     )[0]
     gradients = gradients.view(gradients.size(0), -1)

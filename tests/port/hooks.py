@@ -71,7 +71,13 @@ def main(start):
     layer.weight = torch.arange(6.0).reshape(2, 3)
     prune.l1_unstructured(model.last, name="weight", amount=0.4)
     return {
-        "losses": losses, "cam": cam, "order": order, "count": count, "kept": int(model.last.weight_mask.sum()),
-        "normed": layer.weight, "pruned": model.last.weight, "names": sorted(n for n, _ in model.last.named_parameters()),
+        "losses": losses,
+        "cam": cam,
+        "order": order,
+        "count": count,
+        "kept": int(model.last.weight_mask.sum()),
+        "normed": layer.weight,
+        "pruned": model.last.weight,
+        "names": sorted(n for n, _ in model.last.named_parameters()),
         "iou": (logits.argmax(1) & target).sum() / (logits.argmax(1) | target).sum(),
     }

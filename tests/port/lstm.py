@@ -65,7 +65,11 @@ def main(start):
             losses.append(loss.detach().item())
             hits += int(((logits.sigmoid() > 0.5) == labels.bool()).sum())
     return {
-        "losses": losses, "hits": hits, "sizes": sizes, "padding": model.embedding.weight[0],
-        "names": sorted(n for n, _ in model.named_parameters()), "batches": len(loader),
+        "losses": losses,
+        "hits": hits,
+        "sizes": sizes,
+        "padding": model.embedding.weight[0],
+        "names": sorted(n for n, _ in model.named_parameters()),
+        "batches": len(loader),
         "gradient": model.lstm.weight_hh_l1_reverse.grad,
     }

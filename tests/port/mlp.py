@@ -11,7 +11,11 @@ class Net(nn.Module):
     def __init__(self, inputs, hidden, classes):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Dropout(0.0), nn.Linear(hidden, classes)
+            nn.Linear(inputs, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.0),
+            nn.Linear(hidden, classes),
         )
         self.apply(self.reset)
 
@@ -58,7 +62,13 @@ def main(start):
             correct += pred.eq(target.view_as(pred)).sum().item()
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return {
-        "losses": losses, "norms": norms, "rates": rates, "correct": correct, "count": count, "last": scheduler.get_last_lr(),
-        "tracked": model.layers[1].num_batches_tracked.item(), "mean": model.layers[1].running_mean,
+        "losses": losses,
+        "norms": norms,
+        "rates": rates,
+        "correct": correct,
+        "count": count,
+        "last": scheduler.get_last_lr(),
+        "tracked": model.layers[1].num_batches_tracked.item(),
+        "mean": model.layers[1].running_mean,
         "probabilities": output.softmax(-1).cpu().numpy(),
     }

@@ -68,6 +68,12 @@ def main(start):
     p.data.add_(-0.5, torch.full((2, 3), 2.0))
     p = p.type(torch.DoubleTensor).mul_(3).sub_(1).clamp_(min=-0.5)
     return {
-        "losses": losses, "decoded": decoded.numpy(), "attention": attention, "values": values, "p": p,
-        "type": p.type(), "rates": [g["lr"] for g in optimizer.param_groups], "equal": (decoded == target).float().mean(),
+        "losses": losses,
+        "decoded": decoded.numpy(),
+        "attention": attention,
+        "values": values,
+        "p": p,
+        "type": p.type(),
+        "rates": [g["lr"] for g in optimizer.param_groups],
+        "equal": (decoded == target).float().mean(),
     }

@@ -28,7 +28,9 @@ class Model(nn.Module):
         self.d_model = d_model
         self.embed = nn.Embedding(words, d_model)
         self.position = PositionalEncoding(d_model)
-        layer = nn.TransformerEncoderLayer(d_model, heads, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(
+            d_model, heads, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(d_model), enable_nested_tensor=False)
         self.head = nn.Linear(d_model, words, bias=False)
         self.head.weight = self.embed.weight
@@ -72,6 +74,10 @@ def main(start):
             step = model(generated)[:, -1].log_softmax(-1)
             generated = torch.cat([generated, step.argmax(-1, keepdim=True)], dim=-1)
     return {
-        "losses": losses, "perplexity": perplexity, "generated": generated, "tied": model.head.weight is model.embed.weight,
-        "keys": list(model.state_dict().keys()), "parameters": len(list(model.parameters())),
+        "losses": losses,
+        "perplexity": perplexity,
+        "generated": generated,
+        "tied": model.head.weight is model.embed.weight,
+        "keys": list(model.state_dict().keys()),
+        "parameters": len(list(model.parameters())),
     }

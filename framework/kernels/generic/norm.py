@@ -1,15 +1,14 @@
 """Normalization: statistics, the normalized output, and its gradient, in few passes over memory.
 
-Statistics are accumulated in at least float32, and 16-bit inputs are widened block by block. What is normalized is
-computed again from the input in the gradient, so only the mean and the reciprocal deviation are kept.
+Statistics are accumulated in at least float32, 16-bit inputs widened block by block. Only the mean and the reciprocal
+deviation are kept: the gradient computes what is normalized again.
 
 Batch, group and instance norm differ in what shares a statistic; each has one factor and one offset a channel in the
 end (for every sample, where statistics are a sample's own): ``y = x * scale + shift``, and ``dx = a * g + b * x + c``.
 Both memory orders are served: channels-last as rows of C, several rows taken as one long line since NumPy's inner loops
 pay for length; row-major as (N, C, L). Layer norm and RMS norm work on the rows of (rows, D).
 
-A sum of products with ``x - mean`` is taken as one of products with x, less the mean's part, which saves a pass. Where
-the mean exceeds twice the deviation that would cost precision, so there the difference is computed.
+A sum of products with ``x - mean`` is one with x less the mean's part, which saves a pass; far means cost it precision.
 """
 
 from __future__ import annotations

@@ -129,13 +129,13 @@ def input_gradient(
         depthwise.input_gradient(source, weight.reshape(weight.shape[0], *kernel), out, stride, padding, dilation)
     else:
         weight, groups = _joined(weight, groups)
-        # (groups, O, taps, C)
-        filters = last(weight).reshape(groups, weight.shape[0] // groups, -1, weight.shape[1])
         plain = all(k == 1 for k in kernel) and not any(padding) and out.shape[1:-1] == source.shape[1:-1]
         if all(s == 1 for s in stride) and groups == 1 and plain:
-            xp.matmul(source.reshape(-1, source.shape[-1]), filters[0, :, 0], out=out.reshape(-1, channels))
+            filters = weight.reshape(weight.shape[0], channels)
+            xp.matmul(source.reshape(-1, source.shape[-1]), filters, out=out.reshape(-1, channels))
         elif all(s == 1 for s in stride) and min(back) >= 0:
-            reversed_ = xp.ascontiguousarray(filters.swapaxes(1, 2)[:, ::-1])
+            parts = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+            reversed_ = xp.ascontiguousarray(parts.transpose(0, 3, 1, 2)[:, ::-1])
             reversed_ = reversed_.reshape(groups, -1, weight.shape[1])  # (groups, taps * O, C)
             windows = Windows(source, kernel, stride, back, dilation, out.shape[1:-1], groups)
             for batch, rows in windows.blocks():
@@ -146,6 +146,7 @@ def input_gradient(
                 else:
                     xp.matmul(matrix, reversed_, out=part.reshape(part.shape[0], groups, -1).swapaxes(0, 1))
         else:
+            filters = last(weight).reshape(groups, weight.shape[0] // groups, -1, weight.shape[1])
             _scattered(source, filters, out, kernel, stride, padding, dilation)
     if bias is not None:
         x += bias

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framework.devices import array_module
+from framework.kernels.generic.passes import unbuffered
 from framework.kernels.generic.windows import Ints, Windows, blocks, overlap, scratch
 
 CACHED = 1 << 20  # bytes of output that a pass works on at once: it stays in the processor's second cache
@@ -41,13 +42,14 @@ def forward(x: Any, weight: Any, bias: Any, out: Any, stride: Ints, padding: Int
             shape, strides = (*shape[:-2], line), (*strides[:-2], x.itemsize)
             total = total.reshape(shape)
         product = scratch(xp, "product", shape, x.dtype)
-        for number, (cut, factor) in enumerate(plan):
-            shifted = xp.lib.stride_tricks.as_strided(source[(slice(None), *cut)], shape, strides)
-            if number == 0:
-                xp.multiply(shifted, factor, out=total)
-            else:
-                xp.multiply(shifted, factor, out=product)
-                total += product
+        with unbuffered(shape[-1]):  # the factors broadcast
+            for number, (cut, factor) in enumerate(plan):
+                shifted = xp.lib.stride_tricks.as_strided(source[(slice(None), *cut)], shape, strides)
+                if number == 0:
+                    xp.multiply(shifted, factor, out=total)
+                else:
+                    xp.multiply(shifted, factor, out=product)
+                    total += product
         if bias is not None:
             out[batch, rows] += bias
 

@@ -18,7 +18,19 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
-from framework.kernels.generic.windows import Ints, blocks, first, in_float32, last, overlap, scratch, two_axes, widened
+from framework.kernels.generic.passes import column_sums
+from framework.kernels.generic.windows import (
+    Ints,
+    blocks,
+    copy_pixels,
+    first,
+    in_float32,
+    last,
+    overlap,
+    scratch,
+    two_axes,
+    widened,
+)
 
 NAME = "generic"
 CACHED = 1 << 20  # bytes of output that a pass works on at once
@@ -61,20 +73,29 @@ def max_pool(
         taps = xp.empty(y.shape, "uint8" if count <= 256 else "uint16" if count <= 65536 else "int32")
         won = widened(taps)
         won[...] = _first_taps(xp, out.shape[1:-1], kernel, stride, padding, dilation)[..., None]
-    out[...] = _lowest(source.dtype)
     for batch, rows in blocks(out.shape[0], out.shape[1:-1], out.shape[-1] * out.itemsize, _limit(xp)):
+        best = out[batch, rows]
+        # a tap's values are gathered first: comparisons over contiguous memory take half of strided ones
+        value = scratch(xp, "values", best.shape, best.dtype)
         for number, tap in enumerate(np.ndindex(*kernel)):
             offset = tuple(t * d - p for t, d, p in zip(tap, dilation, padding, strict=True))
             there, here = overlap(offset, stride, source.shape[1:-1], out.shape[1:-1], rows)
-            if there is None:
+            target = value if number else best
+            if there is None or any(s.stop - s.start < n for s, n in zip(here, best.shape[1:-1], strict=True)):
+                target[...] = _lowest(source.dtype)
+            if there is not None:
+                copy_pixels(source[(batch, *there)], target[(slice(None), *here)])
+            if not number or there is None:
                 continue
-            value = source[(batch, *there)]
-            best = out[batch, rows][(slice(None), *here)]
             if won is not None:
                 # taps come in ascending order, so the latest winner is the greatest number
+                place = won[batch, rows]
                 greater = xp.greater(value, best).view("uint8")
-                place = won[batch, rows][(slice(None), *here)]
-                xp.maximum(place, greater * won.dtype.type(number), out=place)
+                if place.dtype == greater.dtype:
+                    greater *= number
+                else:
+                    greater = greater * place.dtype.type(number)
+                xp.maximum(place, greater, out=place)
             xp.maximum(best, value, out=best)
     if taps is not None and source.dtype.kind == "f" and xp.isnan(y).any():
         _nan_winners(source, out, won, kernel, stride, padding, dilation)
@@ -108,21 +129,30 @@ def max_pool_gradient(
 ) -> Any:
     """The gradient (N, C, *lengths): each window's goes to the tap that won."""
     kind, xp, source = g.dtype, array_module(g), last(_wide(g))
-    x = xp.zeros((g.shape[0], *lengths, g.shape[1]), source.dtype)
+    apart = all(d * (k - 1) < s for k, s, d in zip(kernel, stride, dilation, strict=True))
+    outputs = g.shape[2:]
+    exact = all(k == s and o * s == n for k, s, o, n in zip(kernel, stride, outputs, lengths, strict=True))
+    tiled = exact and apart and not any(padding)
+    x = (xp.empty if tiled else xp.zeros)((g.shape[0], *lengths, g.shape[1]), source.dtype)
     kernel, stride, padding, dilation = two_axes(kernel, stride, padding, dilation)
     source, out, won = widened(source), widened(x), widened(taps)
     bits = source.view(_INTEGER[source.itemsize])
     for batch, rows in blocks(source.shape[0], source.shape[1:-1], source.shape[-1] * source.itemsize, _limit(xp)):
+        part, winner = bits[batch, rows], won[batch, rows]
+        share = scratch(xp, "values", part.shape, bits.dtype)
         for number, tap in enumerate(np.ndindex(*kernel)):
             offset = tuple(t * d - p for t, d, p in zip(tap, dilation, padding, strict=True))
             there, here = overlap(offset, stride, out.shape[1:-1], source.shape[1:-1], rows)
             if there is None:
                 continue
-            chosen = won[batch, rows][(slice(None), *here)] == number
-            mask = scratch(xp, "mask", chosen.shape, bits.dtype)
-            mask[...] = xp.negative(chosen.view("int8"))  # all ones where the tap won
-            xp.bitwise_and(mask, bits[batch, rows][(slice(None), *here)], out=mask)
-            out[(batch, *there)] += mask.view(source.dtype)
+            chosen = xp.equal(winner, number).view("int8")
+            xp.negative(chosen, out=chosen)  # all ones where the tap won
+            xp.bitwise_and(part, chosen, out=share)
+            target, found = out[(batch, *there)], share.view(source.dtype)[(slice(None), *here)]
+            if apart:
+                copy_pixels(found, target)  # no other window reaches these places
+            else:
+                target += found
     return first(x).astype(kind, copy=False)
 
 
@@ -162,10 +192,17 @@ def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints, d
     Args:
         divisor: an int, or an array of them (*outputs).
     """
-    source = last(x)
-    for axis, (k, s, p, o) in enumerate(zip(kernel, stride, padding, outputs, strict=True), 1):
-        source = _sum_along(source, axis, k, s, p, o)
-    return first(_over(source, divisor))
+    sums = source = last(x)
+    if kernel == x.shape[2:] and not any(padding) and x.dtype.kind == "f":
+        # one window: a sum over all pixels at once
+        sums = column_sums(source.reshape(x.shape[0], -1, x.shape[1])).reshape(x.shape[0], *outputs, x.shape[1])
+        kernel = ()
+    for axis, (k, s, p, o) in enumerate(zip(kernel, stride, padding, outputs, strict=False), 1):
+        sums = _sum_along(sums, axis, k, s, p, o)
+    if sums is not source and isinstance(divisor, int) and sums.dtype.kind == "f":
+        sums /= divisor
+        return first(sums)
+    return first(_over(sums, divisor))
 
 
 def _over(x: Any, divisor: Any) -> Any:
@@ -187,11 +224,20 @@ def _sum_along(x: Any, axis: int, kernel: int, stride: int, padding: int, output
     if kernel == stride and not padding and outputs * kernel <= x.shape[axis] and kernel > 8:
         parts = x[(*before, slice(0, outputs * kernel))]
         return parts.reshape(*x.shape[:axis], outputs, kernel, *x.shape[axis + 1 :]).sum(axis + 1)
-    out = xp.zeros((*x.shape[:axis], outputs, *x.shape[axis + 1 :]), x.dtype)
+    out = xp.empty((*x.shape[:axis], outputs, *x.shape[axis + 1 :]), x.dtype)
+    whole: list[Any] = []  # taps that every window has
+    rest: list[Any] = []  # those that padding takes from some
     for tap in range(kernel):
         there, here = overlap((tap - padding,), (stride,), (x.shape[axis],), (outputs,), slice(0, outputs))
         if there is not None:
-            out[(*before, *here)] += x[(*before, *there)]
+            full = here[0].stop - here[0].start == outputs
+            (whole if full else rest).append(((*before, *here), (*before, *there)))
+    if len(whole) > 1:
+        xp.add(x[whole[0][1]], x[whole[1][1]], out=out)  # a pass less than adding both to zeros
+    else:
+        out[...] = x[whole[0][1]] if whole else 0
+    for here, there in whole[2:] + rest:
+        out[here] += x[there]
     return out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from framework import dtypes
 from framework.devices import array_module
+from framework.kernels.generic.passes import row_sums, unbuffered
 
 NAME = "generic"
 
@@ -30,17 +31,18 @@ def _shifted(xp: Any, x: Any, axis: int) -> Any:
 
 def sum_along(x: Any, axis: int) -> Any:
     """The sum along an axis, which stays with length 1. Over contiguous rows BLAS takes a quarter of ``sum``'s time."""
-    if axis % x.ndim == x.ndim - 1 and x.flags.c_contiguous:
-        return (x @ array_module(x).ones(x.shape[-1], x.dtype))[..., None]
+    if axis % x.ndim == x.ndim - 1 and x.flags.c_contiguous and x.size:
+        return row_sums(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], 1)
     return x.sum(axis=axis, keepdims=True)
 
 
 def softmax(x: Any, axis: int) -> Any:
     """``exp(x) / sum(exp(x))`` along an axis."""
     xp = array_module(x)
-    y = _shifted(xp, _wide(x), axis)
-    xp.exp(y, out=y)
-    y /= sum_along(y, axis)
+    with unbuffered(x.shape[axis]):
+        y = _shifted(xp, _wide(x), axis)
+        xp.exp(y, out=y)
+        y /= sum_along(y, axis)
     return y.astype(x.dtype) if y.dtype != x.dtype else y
 
 
@@ -48,15 +50,17 @@ def softmax_backward(g: Any, y: Any, axis: int) -> Any:
     """The gradient of softmax, from the output's gradient and the output."""
     wide, p = _wide(g), _wide(y)
     d = wide * p
-    d -= p * sum_along(d, axis)
+    with unbuffered(g.shape[axis]):
+        d -= p * sum_along(d, axis)
     return d.astype(g.dtype) if d.dtype != g.dtype else d
 
 
 def log_softmax(x: Any, axis: int) -> Any:
     """``x - log(sum(exp(x)))`` along an axis."""
     xp = array_module(x)
-    y = _shifted(xp, _wide(x), axis)
-    y -= xp.log(sum_along(xp.exp(y), axis))
+    with unbuffered(x.shape[axis]):
+        y = _shifted(xp, _wide(x), axis)
+        y -= xp.log(sum_along(xp.exp(y), axis))
     return y.astype(x.dtype) if y.dtype != x.dtype else y
 
 
@@ -65,7 +69,8 @@ def log_softmax_backward(g: Any, y: Any, axis: int) -> Any:
     xp = array_module(g)
     wide = _wide(g)
     d = xp.exp(_wide(y))
-    d *= sum_along(wide, axis)
+    with unbuffered(g.shape[axis]):
+        d *= sum_along(wide, axis)
     xp.subtract(wide, d, out=d)
     return d.astype(g.dtype) if d.dtype != g.dtype else d
 

@@ -77,6 +77,19 @@ def output_lengths(lengths: Ints, kernel: Ints, stride: Ints, padding: Ints, dil
     )
 
 
+def copy_pixels(source: Any, target: Any) -> None:
+    """``target[...] = source`` for arrays whose last axis, the channels of a pixel, lies together in memory.
+
+    Few channels are copied as one element, which NumPy does in the time of a single number.
+    """
+    size = source.shape[-1] * source.itemsize
+    together = all(v.strides[-1] == v.itemsize for v in (source, target))
+    if array_module(source) is np and together and 8 < size <= 512:
+        pixel = np.dtype((np.void, size))
+        source, target = source.view(pixel), target.view(pixel)
+    target[...] = source
+
+
 class Windows:
     """The windows of a channels-last array, given block by block as rows of a matrix."""
 
@@ -104,12 +117,21 @@ class Windows:
             *(a * d for a, d in zip(step[1:-1], self.dilation, strict=True)),
             step[-1],
         )
-        if self.groups > 1:
-            shape, strides = (self.groups, *shape), (size * step[-1], *strides)
-        view = xp.lib.stride_tricks.as_strided(source, shape, strides)
         count = source.shape[0] * int(np.prod(outputs))
+        if self.groups == 1 and x.shape[-1] == 1:
+            # a tap's pixels lie together where there is one channel, so the matrix is made with its axes swapped
+            axes = len(outputs) + 1
+            shape, strides = (*self.kernel, *shape[:axes]), (*strides[axes:-1], *strides[:axes])
+            matrix = scratch(xp, "windows", shape, x.dtype)
+            matrix[...] = xp.lib.stride_tricks.as_strided(source, shape, strides)
+            return matrix.reshape(-1, count).T
+        if self.groups == 1 and self.dilation[-1] == 1:
+            # and a line of taps does where they are neighbours
+            shape, strides = (*shape[:-2], shape[-2] * size), (*strides[:-2], step[-1])
+        elif self.groups > 1:
+            shape, strides = (self.groups, *shape), (size * step[-1], *strides)
         matrix = scratch(xp, "windows", shape, x.dtype)
-        matrix[...] = view
+        copy_pixels(xp.lib.stride_tricks.as_strided(source, shape, strides), matrix)
         return matrix.reshape((count, -1) if self.groups == 1 else (self.groups, count, -1))
 
     def padded(self, batch: slice, rows: slice) -> Any:

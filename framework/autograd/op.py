@@ -97,10 +97,7 @@ class Op:
 
     def release(self) -> None:
         """Free what the call kept; asking its gradient again is then an error. Shapes and the like may stay."""
-        if self.bare:
-            if self.saved:
-                self.saved = FREED
-        elif self.saved or any(hasattr(value, "dtype") for value in self.__dict__.values()):
+        if self.saved or any(hasattr(value, "dtype") for value in self.__dict__.values()):
             outputs = self.outputs
             self.saved = FREED
             self.__dict__.clear()

@@ -149,7 +149,10 @@ class Walk:
                 else:
                     self.leaf(target, g)
             if not retain_graph:
-                node.release()
+                if not node.bare:
+                    node.release()
+                elif saved:  # all there is to release
+                    node.saved = FREED
         for tensor, g in self.hooked.items():
             _finish_hooked(tensor, g, create_graph)
 

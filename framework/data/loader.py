@@ -158,9 +158,6 @@ class DataLoader:
         """Make the next pass go on from a state. The skipped batches are not loaded again (a stream is read past)."""
         self._resume = dict(state_dict) if state_dict["generator"] is not None else None
 
-    def check_worker_number_rationality(self) -> None:
-        """Kept for PyTorch's signature: threads cost next to nothing."""
-
     def _recipe(self) -> Recipe:
         batched = self.batch_sampler is not None
         size = self.batch_size or 1

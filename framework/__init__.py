@@ -20,10 +20,10 @@ from framework.dtypes import int16 as short, int32 as int, int64 as long
 from framework.devices import device, get_default_device, set_default_device
 from framework.settings import (
     are_deterministic_algorithms_enabled, get_deterministic_debug_mode, get_float32_matmul_precision,
-    get_num_interop_threads, get_num_threads, is_deterministic_algorithms_warn_only_enabled, is_warn_always_enabled,
-    set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads,
-    set_num_threads, set_warn_always, use_deterministic_algorithms,
+    is_deterministic_algorithms_warn_only_enabled, is_warn_always_enabled, set_deterministic_debug_mode,
+    set_float32_matmul_precision, set_flush_denormal, set_warn_always, use_deterministic_algorithms,
 )
+from framework.kernels.threads import get_num_interop_threads, get_num_threads, set_num_interop_threads, set_num_threads
 from framework.tensor import Size, Tensor, missing as _missing
 from framework.autograd.mode import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,

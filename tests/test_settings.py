@@ -48,7 +48,7 @@ def test_matmul_precision_and_tf32_are_one_setting():
 def test_threads_reach_openblas():
     code = (
         "import framework, numpy; framework.set_num_threads(1); "
-        "from framework.settings import _blas_libraries as b; "
+        "from framework.kernels.threads import _blas_libraries as b; "
         "print([x.scipy_openblas_get_num_threads64_() for x in b() if hasattr(x, 'scipy_openblas_get_num_threads64_')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

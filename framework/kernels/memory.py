@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+import ctypes
+import sys
 
-LARGEST = 30 << 20  # bytes; glibc raises its limit to 32 MiB at most
+KEPT = 1 << 30  # bytes of freed memory at the top of the heap that stay with the process
+_TRIM_THRESHOLD, _MAPPED_MOST = -1, -4  # of mallopt(3)
 
 
 def keep_freed_blocks() -> None:
-    """Have the C library keep blocks of up to 30 MB that are freed, rather than give them back to the system.
+    """Have the C library keep freed memory, up to ``KEPT``, rather than give it back to the system.
 
-    glibc asks the system for every block over 128 KB and returns it when freed, and first touching a page costs more
-    than a pass over it: a training step of a small net spent a quarter of its time so. Freeing one large block, which is
-    never touched here, raises that limit for the process. Elsewhere this does nothing.
+    glibc maps every block over 128 KB (32 MB later on) for itself and unmaps it when freed, and the pages of the next
+    one are zeroed by the system again. Measured: a sum of two arrays of 51 MB takes 7.7 ms into fresh pages, 3.9 ms into
+    kept ones; a training step of a small net took 40 ms and 29. Where the C library is another, nothing changes.
     """
-    block = np.empty(LARGEST, np.uint8)
-    del block
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_MAPPED_MOST, 0)
+            mallopt(_TRIM_THRESHOLD, KEPT)

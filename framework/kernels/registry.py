@@ -14,6 +14,10 @@ FAMILIES = (
 )  # fmt: skip
 
 
+# which families each library serves, and the module that says whether the library is here
+LIBRARIES = {"onednn": ("gemm", "activation")}
+
+
 class Kernel(Protocol):
     """One library's implementation of a family: a module with the family's functions and this one."""
 
@@ -39,7 +43,8 @@ def families() -> tuple[str, ...]:
 
 def libraries() -> tuple[str, ...]:
     """The names of the libraries that serve some family, the generic kernels among them."""
-    return tuple(sorted({"generic", *(kernel.NAME for table in _tables.values() for kernel in table)}))
+    found = {name for name in LIBRARIES if why_not(name) is None}
+    return tuple(sorted({"generic", *found, *(kernel.NAME for table in _tables.values() for kernel in table)}))
 
 
 def _table(family: str) -> list[Any]:
@@ -47,8 +52,17 @@ def _table(family: str) -> list[Any]:
     if table is None:
         if family not in FAMILIES:
             raise ValueError(f"kernels: no family {family!r}; there are {', '.join(FAMILIES)}")
-        table = _tables[family] = [importlib.import_module(f"framework.kernels.generic.{family}")]
+        table = [importlib.import_module(f"framework.kernels.generic.{family}")]
+        for name, served in LIBRARIES.items():
+            if family in served and why_not(name) is None:
+                table.insert(0, importlib.import_module(f"framework.kernels.{name}.{family}"))
+        _tables[family] = table
     return table
+
+
+def why_not(name: str) -> str | None:
+    """None if a library is installed and serves this machine, else why not, in words."""
+    return importlib.import_module(f"framework.kernels.{name}").why_not()
 
 
 def choose(family: str, *arrays: Any, **params: Any) -> Any:
@@ -78,6 +92,10 @@ def explain(family: str, *arrays: Any, **params: Any) -> str:
             why = kernel.declines(*values, **params)
             forced = _forced.get()
             lines.append(f"  {kernel.NAME}: {why or (f'{forced} is forced' if forced else 'not tried')}")
+    for name, served in LIBRARIES.items():
+        missing = why_not(name) if family in served else None
+        if missing is not None:
+            lines.append(f"  {name}: {missing}")
     return "\n".join(lines)
 
 

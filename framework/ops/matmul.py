@@ -57,7 +57,7 @@ class Linear(Op):
         self.save(x if self.needs[1] else None, weight if self.needs[0] else None)
         self.leading = x.shape[:-1]
         x = x if x.ndim == 2 else _flat(x)
-        y = choose("gemm", x, weight).linear(x, weight, bias)
+        y = choose("gemm", x, weight.T).linear(x, weight, bias)
         return y if len(self.leading) == 1 else y.reshape((*self.leading, y.shape[-1]))
 
     def backward(self, g: Any) -> Any:

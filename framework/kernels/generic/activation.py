@@ -32,6 +32,17 @@ def declines(x: Any, kind: str = "") -> None:
     """It serves every call."""
 
 
+Activation = tuple[Any, ...]  # a function of this file and its parameters, such as ("hardtanh", 0.0, 6.0)
+
+
+def activated(x: Any, activation: Activation | None) -> Any:
+    """What an activation makes of x; x itself for None."""
+    if activation is None:
+        return x
+    name, *params = activation
+    return globals()[name](x, *params)
+
+
 def _widened(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def compute(*arrays: Any, **params: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
+from framework.kernels.generic.activation import Activation, activated
 
 NAME = "generic"
 
@@ -48,18 +49,17 @@ def _integers(a: Any, b: Any) -> Any:
     return xp.matmul(a, b)
 
 
-def linear(x: Any, weight: Any, bias: Any) -> Any:
-    """``x @ weight.T + bias`` for a matrix ``x``; ``bias`` may be None.
+def linear(x: Any, weight: Any, bias: Any, activation: Activation | None = None) -> Any:
+    """``x @ weight.T + bias`` for a matrix ``x``, then the activation; ``bias`` and ``activation`` may be None.
 
     Shape:
         x (N, K), weight (M, K), bias (M,) -> (N, M).
     """
     if x.dtype in dtypes.HALF:
         y = array_module(x).matmul(x.astype(np.float32), weight.astype(np.float32).T)
-        if bias is not None:
-            y += bias
-        return y.astype(x.dtype)
-    y = matmul(x, weight.T)
+    else:
+        y = matmul(x, weight.T)
     if bias is not None:
         y += bias
-    return y
+    y = activated(y, activation)
+    return y.astype(x.dtype) if y.dtype != x.dtype else y

@@ -15,7 +15,7 @@ FAMILIES = (
 
 
 # which families each library serves, and the module that says whether the library is here
-LIBRARIES = {"onednn": ("gemm", "activation")}
+LIBRARIES = {"onednn": ("gemm", "conv", "optimizer")}
 
 
 class Kernel(Protocol):

@@ -23,21 +23,21 @@ import numpy as np
 
 from framework.devices import array_module
 from framework.kernels.generic import depthwise
+from framework.kernels.generic.activation import Activation, activated
 from framework.kernels.generic.windows import (
     BLOCK,
     Ints,
     Windows,
     block_rows,
     blocks,
-    first,
     in_float32,
-    last,
     output_lengths,
     overlap,
     scratch,
     two_axes,
     widened,
 )
+from framework.kernels.layout import first, last
 
 NAME = "generic"
 MERGED = 32  # channels that small groups are joined to, so that their products are not tiny
@@ -73,9 +73,26 @@ def _is_depthwise(channels: int, groups: int) -> bool:
     return groups > 1 and groups == channels
 
 
+def forward(
+    x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int, residual: Any = None,
+    activation: Activation | None = None, kept: dict[Any, Any] | None = None,
+) -> Any:  # fmt: skip
+    """The convolution of x (N, C, *spatial) with weight (O, C / groups, *kernel), plus bias and residual, activated.
+
+    Args:
+        bias: (O,) or None.
+        residual: what is added before the activation, of the output's shape; or None.
+        activation: a function of the activation family and its parameters; or None.
+        kept: where what is made of the weight may be kept, while the weight does not change; nothing is made here.
+    """
+    y = _forward(x, weight, bias, stride, padding, dilation, groups)
+    if residual is not None:
+        y += residual
+    return activated(y, activation)
+
+
 @in_float32
-def forward(x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
-    """The convolution of x (N, C, *spatial) with weight (O, C / groups, *kernel), plus bias (O,) or None."""
+def _forward(x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     kernel = weight.shape[2:]
     outputs = output_lengths(x.shape[2:], kernel, stride, padding, dilation)
     xp, source = array_module(x), last(x)

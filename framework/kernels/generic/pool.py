@@ -23,14 +23,13 @@ from framework.kernels.generic.windows import (
     Ints,
     blocks,
     copy_pixels,
-    first,
     in_float32,
-    last,
     overlap,
     scratch,
     two_axes,
     widened,
 )
+from framework.kernels.layout import first, last
 
 NAME = "generic"
 CACHED = 1 << 20  # bytes of output that a pass works on at once

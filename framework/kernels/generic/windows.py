@@ -55,20 +55,6 @@ def scratch(xp: Any, name: str, shape: Ints, dtype: Any) -> Any:
     return buffer[:size].view(dtype).reshape(shape)
 
 
-def last(x: Any) -> Any:
-    """The (N, *spatial, C) array of an (N, C, *spatial) one, contiguous: a view where the memory is channels-last."""
-    return array_module(x).ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1))
-
-
-def first(x: Any) -> Any:
-    """The (N, C, *spatial) view of an (N, *spatial, C) array. One spatial axis is put in row-major order.
-
-    Sequences have no channels-last format of their own in the public interface, so they are given back as it expects.
-    """
-    view = x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
-    return array_module(x).ascontiguousarray(view) if x.ndim == 3 else view
-
-
 def output_lengths(lengths: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Ints:
     """The number of windows along each spatial axis."""
     return tuple(

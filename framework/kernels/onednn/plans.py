@@ -28,6 +28,7 @@ _ARRAY_DATA = 16  # where a NumPy array object keeps the address of its data: be
 SIZES = {"float32": 4, "bfloat16": 2, "uint8": 1}  # bytes of an element
 FLOAT32, BFLOAT16 = np.dtype(np.float32), np.dtype(bfloat16.numpy)
 
+library()  # loaded before the first plan, so that there are threads to ask for
 _pointer_at = ctypes.c_void_p.from_address
 _local = threading.local()
 _caches: list[Any] = []
@@ -45,6 +46,11 @@ def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
         strides.append(step)
         step *= max(length, 1)
     return tuple(reversed(strides))
+
+
+def int64s(values: Sequence[int]) -> Any:
+    """Integers as a C array."""
+    return (ctypes.c_int64 * len(values))(*values)
 
 
 def kind_of(*arrays: Any) -> str | None:
@@ -111,9 +117,11 @@ class Plan:
         self.kinds = tuple(kinds)
         attributes = lib.attributes(post_ops, _Settings.precision)
         hints: tuple[Any, ...] = () if forward else (hint.description if hint else None,)
-        self.description: Any = lib.create(
-            f"{creator}_primitive_desc_create", lib.engine, *arguments, *hints, attributes
-        )
+        if creator == "reorder":  # it has an engine for each of its two layouts
+            ahead = (arguments[0], lib.engine, arguments[1], lib.engine)
+        else:
+            ahead = (lib.engine, *arguments, *hints)
+        self.description: Any = lib.create(f"{creator}_primitive_desc_create", *ahead, attributes)
         lib.call("primitive_attr_destroy", attributes)
         self._primitive = lib.create("primitive_create", self.description)
         self._scratch = lib.size(lib.argument_layout(self.description, api.SCRATCHPAD))

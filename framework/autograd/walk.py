@@ -16,6 +16,7 @@ from framework.autograd.op import FREED, Op
 from framework.autograd.rules import as_tensor, call, cast, fit, raise_overwritten
 from framework.devices import array_module
 from framework.errors import GraphError
+from framework.kernels.registry import LARGE, choose
 from framework.tensor import Tensor, wrap
 
 Key = Any  # a leaf tensor, or (node, output number)
@@ -56,21 +57,28 @@ class Walk:
         self.sums: set[int] = set()  # ids of live sums that this pass made: they may be added to in place
         self.hooked: dict[Tensor, Any] = {}
 
-    def push(self, node: Op, number: int, g: Any) -> None:
-        """Add a gradient to a node's output."""
+    def push(self, node: Op, number: int, g: Any, fresh: bool = False) -> None:
+        """Add a gradient to a node's output. A fresh one belongs to nobody else, and may be written to."""
         slots = self.pending.get(node)
         if slots is None:
             self.pending[node] = slots = [None] * node.outputs
             heappush(self.heap, (-node.sequence, node))
-        slots[number] = g if slots[number] is None else self.add(slots[number], g)
+        slots[number] = g if slots[number] is None else self.add(slots[number], g, fresh)
 
-    def add(self, total: Any, g: Any) -> Any:
+    def add(self, total: Any, g: Any, fresh: bool) -> Any:
         if self.create_graph:
             return total + g
-        if id(total) in self.sums:
-            total += g
+        own = total if id(total) in self.sums else g if fresh else None
+        if total.size >= LARGE:
+            result = choose("elementwise", total, g).add(total, g, own)
+        elif own is None:
+            result = total + g
+        else:
+            own += g if own is total else total
+            result = own
+        if result is total:
             return total
-        total = total + g
+        total = result
         if total.ndim:  # a 0-d sum is a NumPy scalar, which can't be added to in place
             self.sums.add(id(total))
         return total
@@ -143,7 +151,7 @@ class Walk:
                         elif not heap and target.outputs == 1:
                             following, next_gradients = target, [g]
                             continue
-                        self.push(target, number, g)
+                        self.push(target, number, g, target in pending and _is_fresh(node, g, gradients, results))
                 elif plain and wanted is None and target._grad is None and _is_fresh(node, g, gradients, results):
                     self.keep(target, g)
                 else:

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 FAMILIES = (
     "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize",
-    "optimizer",
+    "optimizer", "elementwise",
 )  # fmt: skip
+LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elementwise work
 
 
 # which families each library serves, and the module that says whether the library is here
-LIBRARIES = {"onednn": ("gemm", "conv", "optimizer")}
+LIBRARIES = {"onednn": ("gemm", "conv", "elementwise")}
 
 
 class Kernel(Protocol):

@@ -18,6 +18,7 @@ from framework.autograd.op import Op, Scalar, apply, new, record_pair
 from framework.autograd.views import bump, inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
+from framework.kernels.registry import LARGE, choose
 from framework.ops.casting import NUMBERS, cast, into, promote
 from framework.ops.pointwise import binary, broadcast_error, unary, widen
 from framework.tensor import Tensor
@@ -61,7 +62,9 @@ class Add(Op):
     bare = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return a + b if type(a) is type(b) else _mixed(operator.add, a, b)
+        if type(a) is not type(b):
+            return _mixed(operator.add, a, b)
+        return a + b if a.size < LARGE else choose("elementwise", a, b).add(a, b)
 
     def backward(self, g: Any) -> Any:
         return g, g
@@ -74,7 +77,9 @@ class Sub(Op):
     bare = True
 
     def forward(self, a: Any, b: Any) -> Any:
-        return a - b if type(a) is type(b) else _mixed(operator.sub, a, b)
+        if type(a) is not type(b):
+            return _mixed(operator.sub, a, b)
+        return a - b if a.size < LARGE else choose("elementwise", a, b).sub(a, b)
 
     def backward(self, g: Any) -> Any:
         needs = self.needs
@@ -90,7 +95,9 @@ class Mul(Op):
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] else None)
-        return a * b if type(a) is type(b) else _mixed(operator.mul, a, b)
+        if type(a) is not type(b):
+            return _mixed(operator.mul, a, b)
+        return a * b if a.size < LARGE else choose("elementwise", a, b).mul(a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
@@ -109,7 +116,9 @@ class Div(Op):
     def forward(self, a: Any, b: Any) -> Any:
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] or needs[1] else None)
-        return a / b if type(a) is type(b) else _mixed(operator.truediv, a, b)
+        if type(a) is not type(b):
+            return _mixed(operator.truediv, a, b)
+        return a / b if a.size < LARGE else choose("elementwise", a, b).div(a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved

@@ -1,0 +1,75 @@
+"""Sums, differences, products and quotients of large arrays by oneDNN, on all threads.
+
+Measured on two threads of a 2-core EPYC, float32, beside NumPy: a sum of 64 K elements takes 7.5 us and 8, of 1 M
+elements 75 and 140, of 4 M, which leave the cache, 0.75 ms and 1.05, of 13 M 3.4 and 3.9: memory then limits both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from framework.kernels.onednn import library as api
+from framework.kernels.onednn.library import library
+from framework.kernels.onednn.plans import FLOAT32, Plan, planned
+from framework.kernels.registry import LARGE
+
+NAME = "onednn"
+
+
+def declines(a: Any, b: Any) -> str | None:
+    """None if it can serve two arrays, else why not."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray or a.dtype != FLOAT32 or b.dtype != FLOAT32:
+        return "not two NumPy arrays of float32"
+    if a.size < LARGE:
+        return "too small to be worth a call of oneDNN"
+    if a.shape != b.shape or a.strides != b.strides or not _dense(a):
+        return "shapes or memory orders differ, or the memory has gaps"
+    return None
+
+
+def _dense(x: Any) -> bool:
+    """Whether x fills its memory without gaps, in whatever order of axes."""
+    if x.flags.forc:
+        return True
+    expected = x.itemsize
+    for stride, length in sorted(zip(x.strides, x.shape, strict=True)):
+        if length > 1:
+            if stride != expected:
+                return False
+            expected *= length
+    return True
+
+
+@planned
+def _plan(algorithm: str, size: int) -> Plan:
+    layout = library().layout((size,), "float32", (1,))
+    return Plan("binary", (api.BINARY[algorithm], layout, layout, layout), (api.SRC, api.SRC_1, api.DST))
+
+
+def _compute(algorithm: str, a: Any, b: Any, out: Any) -> Any:
+    if out is None:
+        out = np.empty_like(a)
+    _plan(algorithm, a.size).run(a, b, out)
+    return out
+
+
+def add(a: Any, b: Any, out: Any = None) -> Any:
+    """``a + b``, into ``out`` if given, which may be one of them."""
+    return _compute("add", a, b, out)
+
+
+def sub(a: Any, b: Any, out: Any = None) -> Any:
+    """``a - b``, into ``out`` if given, which may be one of them."""
+    return _compute("sub", a, b, out)
+
+
+def mul(a: Any, b: Any, out: Any = None) -> Any:
+    """``a * b``, into ``out`` if given, which may be one of them."""
+    return _compute("mul", a, b, out)
+
+
+def div(a: Any, b: Any, out: Any = None) -> Any:
+    """``a / b``, into ``out`` if given, which may be one of them."""
+    return _compute("div", a, b, out)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from framework.autograd.op import Op
     from framework.autograd.views import View
 
-Counter = list[Any]  # [number of in-place writes, name of the op that wrote last], shared by a tensor and its views
+# [number of in-place writes, name of the op that wrote last, whether the memory was handed out], shared by a tensor and
+# its views
+Counter = list[Any]
 
 
 class Tensor:
@@ -51,6 +53,7 @@ class Tensor:
     _counter: Counter | None = None
     _view: View | None = None  # set on a view: its base, and how it is taken from it
     _rebased: int = 0  # times an in-place write gave it a new history
+    _made: tuple[int, Any, dict[Any, Any]] | None = None  # what kernels made of its values, and of which
     _grad: Tensor | None = None
     _hooks: dict[int, Callable[..., Any]] | None = None  # a leaf's gradient hooks
     _post_hooks: dict[int, Callable[..., Any]] | None = None
@@ -136,8 +139,8 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of its first element."""
-        data = self.array.ctypes.data if self.is_cpu else self.array.data.ptr
-        return int(data)
+        array = self._hand_out()
+        return int(array.ctypes.data if self.is_cpu else array.data.ptr)
 
     def get_device(self) -> int:
         """The GPU's index, or -1 on the CPU."""
@@ -223,8 +226,13 @@ class Tensor:
 
     def _shared_counter(self) -> Counter:
         if self._counter is None:
-            self._counter = [0, ""]
+            self._counter = [0, "", False]
         return self._counter
+
+    def _hand_out(self) -> Any:
+        """The array, for somebody who may write to it: such writes are not counted."""
+        self._shared_counter()[2] = True
+        return self.array
 
     @property
     def grad(self) -> Tensor | None:
@@ -247,7 +255,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """A tensor over the same memory, without history; writes through it are not seen by autograd."""
-        return wrap(self.array)
+        return wrap(self._hand_out())
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -280,7 +288,7 @@ class Tensor:
                 )
             if self.is_cuda:
                 raise TypeError("numpy: the tensor is on a GPU; use cpu().numpy() or numpy(force=True)")
-        return devices.move(self.array, devices.CPU)
+        return devices.move(self._hand_out(), devices.CPU)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array = self.numpy()
@@ -294,7 +302,7 @@ class Tensor:
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise GraphError("dlpack: can't export a tensor that requires grad; use detach() first")
-        return self.array.__dlpack__(**options)
+        return self._hand_out().__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()

@@ -43,7 +43,7 @@ Tag = tuple[int, list[Any], int]  # a saved value's source, its version counter,
 
 OUTPUT = -1  # the source of a saved value: OUTPUT - k is output k; 0 and above are inputs
 FREED: tuple[Any, ...] = (None,)  # the ``saved`` of a node whose gradient was taken
-_CONSTANT: list[Any] = [0, ""]  # the version counter of what no op writes to
+_CONSTANT: list[Any] = [0, "", False]  # the version counter of what no op writes to
 
 
 class Op:
@@ -219,7 +219,7 @@ def _input_tag(place: int, source: Any) -> Tag:
         return place, _CONSTANT, 0
     counter = source._counter
     if counter is None:
-        counter = source._counter = [0, ""]
+        counter = source._counter = [0, "", False]
     return place, counter, counter[0]
 
 

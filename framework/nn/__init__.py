@@ -16,6 +16,7 @@ from framework.nn.module import Module as Module
 from framework.nn.containers import ModuleDict as ModuleDict, ModuleList as ModuleList, Sequential as Sequential
 from framework.nn.parameter_containers import ParameterDict as ParameterDict, ParameterList as ParameterList
 from framework.nn.linear import Bilinear as Bilinear, Identity as Identity, Linear as Linear
+from framework.nn.fuse import fuse as fuse
 from framework.nn.flatten import Flatten as Flatten, Unflatten as Unflatten
 from framework.nn.lazy import LazyLinear as LazyLinear
 from framework.nn.activation import (

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.mode import is_grad_enabled
 from framework.autograd.op import Op, apply
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.arithmetic import conj_value
 from framework.ops.dims import shape_of
+from framework.ops.kept import kept
 from framework.ops.memory import contiguous
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 Ints = tuple[int, ...]
 
@@ -35,12 +37,13 @@ class Convolution(Op):
         dilation: Ints,
         groups: int,
         kernel: Any = None,
+        kept: Any = None,
     ) -> Any:
         self.save(x if self.needs[1] else None, weight if self.needs[0] else None)
         self.where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self.lengths, self.shape = x.shape[2:], weight.shape
         self.kernel = kernel or choose("conv", x, weight, **self.where)
-        return self.kernel.forward(x, weight, bias, stride, padding, dilation, groups)
+        return self.kernel.forward(x, weight, bias, stride, padding, dilation, groups, kept=kept)
 
     def backward(self, g: Any) -> Any:
         x, weight = self.saved
@@ -211,8 +214,9 @@ def check_weight(name: str, input: Any, weight: Any, bias: Any, groups: int, axe
 
 
 def _convolve(
-    name: str, axes: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+    name: str, axes: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int,
+    then: tuple[Any, Any] | None = None,
+) -> Any:  # fmt: skip
     input, single = batched(name, input, axes)
     check_types(name, input, weight, bias)
     stride = per_axis(name, "stride", stride, axes, 1)
@@ -230,7 +234,29 @@ def _convolve(
             f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
         )
     where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return unbatched(apply(Convolution, input, weight, bias, **where), single)
+    trained = isinstance(weight, Tensor) and weight._requires_grad and is_grad_enabled()
+    place = None if trained or not isinstance(weight, Tensor) else kept(weight)
+    if then is not None:
+        arrays = [None if t is None else t.array for t in (input, weight, bias, then[0])]
+        kernel = choose("conv", *arrays[:2], **where)
+        return wrap(kernel.forward(*arrays[:3], **where, residual=arrays[3], activation=then[1], kept=place))
+    return unbatched(apply(Convolution, input, weight, bias, kept=place, **where), single)
+
+
+def convolve_then(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Ints, padding: Ints, dilation: Ints, groups: int,
+    residual: Tensor | None, activation: tuple[Any, ...] | None,
+) -> Tensor:  # fmt: skip
+    """A convolution, an addition and an activation in one pass, without a gradient.
+
+    Args:
+        residual: a tensor of the output's shape, or None.
+        activation: a function of the activation kernels and its parameters, such as ``("relu",)``; or None.
+    """
+    axes = weight.ndim - 2
+    then = residual, activation
+    result: Tensor = _convolve(f"conv{axes}d", axes, input, weight, bias, stride, padding, dilation, groups, then)
+    return result
 
 
 def _named_padding(name: str, input: Any, kernel: Ints, stride: Ints, padding: str, dilation: Ints) -> tuple[Any, Ints]:

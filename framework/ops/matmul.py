@@ -12,7 +12,7 @@ from framework.kernels import choose
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.dims import broadcast_shapes
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 
 class MatMul(Op):
@@ -213,6 +213,21 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
     else:
         y = apply(Linear, input, weight, bias)
     return y if out is None else into(out, y, "linear")
+
+
+def linear_then(input: Tensor, weight: Tensor, bias: Tensor | None, activation: tuple[Any, ...] | None) -> Tensor:
+    """``linear`` and an activation in one pass, without a gradient.
+
+    Args:
+        activation: a function of the activation kernels and its parameters, such as ``("relu",)``; or None.
+    """
+    if activation is None:
+        return linear(input, weight, bias)
+    check_operands("linear", input, weight, *(() if bias is None else (bias,)))
+    x, w = input.array, weight.array
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    y = choose("gemm", rows, w.T).linear(rows, w, None if bias is None else bias.array, activation)
+    return wrap(y.reshape(*x.shape[:-1], y.shape[-1]))
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

@@ -72,7 +72,7 @@ def test_gradients_that_meet_are_added_without_touching_what_others_hold(length)
             x = framework.linspace(0.5, 2, length, requires_grad=True)
             seen = []
             y = x * x
-            y.register_hook(lambda g: seen.append((g, g.clone())))
+            y.register_hook(lambda g, seen=seen: seen.append((g, g.clone())))
             a, b = y * y, y / x
             a.retain_grad()
             b.retain_grad()

@@ -36,6 +36,9 @@ _ACTIVATIONS: dict[type[Module], Callable[[Any], tuple[Any, ...]]] = {
 }
 
 
+_NORM, _RESIDUAL, _ACTIVATION = 2, 3, 4  # places among the parts of a deferred output
+
+
 class Deferred(Tensor):
     """The output of a layer, computed when its values are first asked for, with all that was added to it until then."""
 
@@ -63,7 +66,7 @@ class Deferred(Tensor):
         parts = self._parts
         if parts is None or parts[2:] != (None, None, None) or not parts[0]._folds(norm):
             return None
-        return Deferred(*parts[:2], norm)
+        return self._with(_NORM, norm)
 
     def with_residual(self, residual: Any) -> Deferred | None:
         """The same with another tensor added; None where it can't take one any more."""
@@ -72,14 +75,17 @@ class Deferred(Tensor):
             return None
         if not isinstance(residual, Tensor) or residual.dtype != parts[0].weight.dtype:
             return None
-        if residual.shape != parts[0]._shape(parts[1]):
-            return None
-        return Deferred(*parts[:3], residual)
+        return self._with(_RESIDUAL, residual) if residual.shape == parts[0]._shape(parts[1]) else None
 
     def with_activation(self, activation: tuple[Any, ...]) -> Deferred | None:
         """The same with an activation at its end; None where it has one."""
         parts = self._parts
-        return None if parts is None or parts[4] is not None else Deferred(*parts[:4], activation)
+        return None if parts is None or parts[4] is not None else self._with(_ACTIVATION, activation)
+
+    def _with(self, place: int, part: Any) -> Deferred:
+        parts: list[Any] = list(self._parts or ())
+        parts[place] = part
+        return Deferred(*parts)
 
     def __add__(self, other: Any) -> Any:
         found = self.with_residual(other)
@@ -159,7 +165,8 @@ class _Linear(_Layer):
         return bool(norm.num_features == self.out_features and norm.running_mean is not None)
 
     def _compute(self: Any, input: Any, norm: Any, residual: Any, activation: Any) -> Any:
-        return linear_then(input, *self._with(norm), activation)
+        weight, bias = self._with(norm)
+        return linear_then(input, weight, bias, activation)
 
 
 class _Norm:

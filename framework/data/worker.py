@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.kernels import threads
 from framework.random import keyed, manual_seed
 
 STOP = None  # the task that ends a worker
@@ -138,6 +139,7 @@ def serve(tasks: Any, results: Any, recipe: Recipe, number: int, count: int, see
     current = -1
     failure = None
     _info.set(WorkerInfo(number, count, seed + number, recipe.dataset))
+    threads.limit(1)  # the cores are the training loop's
     try:
         if recipe.init is not None:
             recipe.init(number)

@@ -189,4 +189,8 @@ globals().update({f"{_name}_": getattr(Tensor, f"{_name}_") for _name in (
 def __getattr__(name: str) -> object:
     if name == "OutOfMemoryError":
         return cuda.OutOfMemoryError
+    if name == "profiler":  # loaded when it is first named
+        from importlib import import_module
+
+        return import_module("framework.profiler")
     _missing("module 'framework'", name, globals())

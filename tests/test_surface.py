@@ -20,7 +20,7 @@ NAMESPACES = (
     "nn.utils.parametrizations", "nn.utils.prune", "nn.Module", "optim", "optim.Optimizer", "optim.lr_scheduler",
     "optim.swa_utils", "linalg", "special", "random", "autograd", "autograd.functional", "autograd.graph",
     "func", "utils.data", "utils.checkpoint", "cuda", "backends", "backends.cuda",
-    "backends.cudnn", "accelerator", "testing", "Generator",
+    "backends.cudnn", "accelerator", "testing", "Generator", "profiler", "autograd.profiler",
 )  # fmt: skip
 
 # Left out, by reason: names, with "*" for any letters; "cuda.x" is left out of one namespace alone.
@@ -53,8 +53,11 @@ LEFT_OUT = {
     "fft and audio": "*_window istft stft",
     "nested and masked tensors": "jagged to_padded_tensor",
     "mixed precision": "*autocast* GradScaler",
-    "probability distributions, hub and profiling: other packages, or none": """
-        Benchmark* kineto_available profiler* Profiler* ThroughputBenchmark""",
+    "the profiler's inner workings, and other tools that time": """
+        autograd.Profiler* autograd.profiler.ProfilerC* autograd.profiler.ProfilerS* Benchmark* emit_itt emit_nvtx
+        EnforceUnique ExecutionTraceObserver is_fbcode Kineto* kineto_available load_nvprof MEMORY_EVENT_NAME
+        MemRecordsAcc OUT_OF_MEMORY_EVENT_NAME profiler.Optimizer profiler.register_* profiler_* RecordScope
+        ThroughputBenchmark""",
     "other devices than CPU and CUDA": """
         AcceleratorError batch_norm_* cudnn_* DEVICE_REQUIREMENT DeviceObjType DeviceType get_device_module ipu*
         is_vulkan_available miopen* mkldnn_* mtia* *StreamObjType to_mkldnn torch.Event torch.Stream xpu*""",

@@ -27,4 +27,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "profiler":  # loaded when it is first named
+        from importlib import import_module
+
+        return import_module("framework.autograd.profiler")
     _missing("module 'framework.autograd'", name, globals())

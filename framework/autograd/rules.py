@@ -37,7 +37,7 @@ def call(node: Op, gradients: list[Any], create_graph: bool) -> Any:
 
 def raise_overwritten(node: Op, tag: Tag) -> None:
     """Refuse a rule that would read a value which an in-place op has overwritten since it was saved."""
-    (now, writer), saved = tag[1], tag[2]
+    (now, writer, _), saved = tag[1], tag[2]
     error = GraphError(
         f"{node.name}: one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"{writer or 'an in-place op'} wrote into a value that {node.name} saved (version {now}, expected {saved}); "

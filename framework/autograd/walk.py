@@ -151,7 +151,9 @@ class Walk:
                         elif not heap and target.outputs == 1:
                             following, next_gradients = target, [g]
                             continue
-                        self.push(target, number, g, target in pending and _is_fresh(node, g, gradients, results))
+                        self.push(
+                            target, number, g, plain and target in pending and _is_fresh(node, g, gradients, results)
+                        )
                 elif plain and wanted is None and target._grad is None and _is_fresh(node, g, gradients, results):
                     self.keep(target, g)
                 else:

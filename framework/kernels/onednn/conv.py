@@ -207,7 +207,7 @@ def forward(
     lengths = output_lengths(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     y = empty_last((x.shape[0], weight.shape[0], *lengths), x.dtype)
     fit = _forward(
-        str(x.dtype), x.shape, weight.shape, weight.strides, y.shape, stride, padding, dilation, groups,
+        kind_of(x), x.shape, weight.shape, weight.strides, y.shape, stride, padding, dilation, groups,
         bias is not None, residual is not None, activation,
     )  # fmt: skip
     arrays = [x, fit.reordered(weight, kept)]
@@ -227,7 +227,7 @@ def input_gradient(
     """
     weight = _dense(weight)
     shape = (g.shape[0], weight.shape[1] * groups, *lengths)
-    fit = _input_gradient(str(g.dtype), shape, weight.shape, weight.strides, g.shape, stride, padding, dilation, groups)
+    fit = _input_gradient(kind_of(g), shape, weight.shape, weight.strides, g.shape, stride, padding, dilation, groups)
     if fit is None:
         return generic.input_gradient(g, weight, bias, lengths, stride, padding, dilation, groups)
     g = _last(g)
@@ -240,7 +240,7 @@ def input_gradient(
 
 def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """What ``forward`` gives back to its weight, of ``shape`` (O, C / groups, *kernel), from g and x."""
-    fit = _weight_gradient(str(g.dtype), x.shape, tuple(shape), g.shape, stride, padding, dilation, groups)
+    fit = _weight_gradient(kind_of(g), x.shape, tuple(shape), g.shape, stride, padding, dilation, groups)
     if fit is None:
         return generic.weight_gradient(g, x, shape, stride, padding, dilation, groups)
     out = np.empty(shape, g.dtype)

@@ -1,0 +1,21 @@
+"""How many floating-point operations a product takes, from its shapes: a multiplication and an addition count two."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+
+def flops_of(name: str, arrays: tuple[Any, ...], result: Any) -> int:
+    """The operations of one op's forward; 0 for ops that are not counted: all but matrix products and convolutions."""
+    if name == "MatMul":
+        return 2 * prod(result.shape) * arrays[0].shape[-1]
+    if name == "Linear":
+        return 2 * prod(result.shape) * arrays[1].shape[-1]
+    if name == "Convolution":
+        return 2 * prod(result.shape) * prod(arrays[1].shape[1:])
+    if name == "ConvolutionTranspose":
+        return 2 * prod(arrays[0].shape) * prod(arrays[1].shape[1:])
+    if name == "WeightGradient":  # (Cout, Cin / groups, *kernel) for each place of the output's gradient
+        return 2 * prod(arrays[0].shape) * prod(result.shape[1:])
+    return 0

@@ -21,7 +21,10 @@ def kept(tensor: Tensor) -> dict[Any, Any] | None:
     """
     counter, array, made = tensor._shared_counter(), tensor.array, tensor._made
     known = made is not None and made[1] is array
-    if counter[2] or array.base is not None or getrefcount(array) > REFERENCES + known:
+    owner = array.base  # of a channels-last weight: the same memory in another order of axes
+    if owner is not None and (getattr(owner, "base", owner) is not None or getrefcount(owner) > REFERENCES):
+        return None
+    if counter[2] or getrefcount(array) > REFERENCES + known:
         return None
     if made is None or not known or made[0] != counter[0]:
         tensor._made = (counter[0], array, {})

@@ -96,3 +96,13 @@ def test_nothing_is_kept_in_training():
     for _ in range(3):
         conv(PICTURE).sum().backward()
     assert conv.weight._made is None
+
+
+def test_channels_last_weights_are_kept_while_nobody_else_holds_their_memory():
+    conv = nn.Conv2d(16, 16, 3).to(memory_format=LAST)
+    kept(conv.weight)
+    assert kept(conv.weight) == {}
+    view = conv.weight.detach()[0]
+    assert kept(conv.weight) is None
+    del view
+    assert kept(conv.weight) == {}

@@ -87,6 +87,11 @@ def adopt(library: Any) -> None:
     _tell_blas(1)
 
 
+def shared() -> bool:
+    """Whether there are threads of ours, and OpenBLAS keeps to one."""
+    return _Shared.openmp is not None
+
+
 @contextmanager
 def limited(count: int) -> Iterator[None]:
     """Within it, work started by this thread is shared among so many threads."""

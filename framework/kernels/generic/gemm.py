@@ -8,11 +8,13 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
+from framework.kernels import threads
 from framework.kernels.generic.activation import Activation, activated
 
 NAME = "generic"
 
 EXACT = 2**53  # float64 holds every integer up to here
+SHARED = 10**7  # multiplications from which on threads of ours share a product that OpenBLAS computes on one
 WORTH = 10**5  # multiplications, above which integers are worth a round trip through float64
 
 
@@ -34,7 +36,28 @@ def matmul(a: Any, b: Any) -> Any:
         return y.astype(kind)
     if kind.kind in "iu":
         return _integers(a, b)
+    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] > SHARED and array_module(a) is np:
+        return _in_threads(a, b)
     return array_module(a).matmul(a, b)
+
+
+def _in_threads(a: Any, b: Any) -> Any:
+    """A large product by several threads, each of which computes some matrices, or some rows of the one there is."""
+    count = threads.current()
+    if count == 1 or not threads.shared():
+        return np.matmul(a, b)
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = np.empty((*lead, a.shape[-2], b.shape[-1]), np.result_type(a, b))
+    if lead and lead[0] >= count:
+        a, b = np.broadcast_to(a, (*lead, *a.shape[-2:])), np.broadcast_to(b, (*lead, *b.shape[-2:]))
+        step = -(-lead[0] // (2 * count))
+        parts = [slice(start, start + step) for start in range(0, lead[0], step)]
+        threads.parallel(lambda part: np.matmul(a[part], b[part], out=out[part]), parts)
+    else:
+        step = -(-a.shape[-2] // count)
+        parts = [slice(start, start + step) for start in range(0, a.shape[-2], step)]
+        threads.parallel(lambda part: np.matmul(a[..., part, :], b, out=out[..., part, :]), parts)
+    return out
 
 
 def _integers(a: Any, b: Any) -> Any:

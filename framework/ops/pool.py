@@ -6,6 +6,7 @@ Results have the shape (N, C, H, W) over channels-last memory. Half-precision in
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -253,6 +254,7 @@ def max_pool3d_with_indices(
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
+@lru_cache(256)
 def _counts(lengths: Ints, window: Ints, stride: Ints, padding: Ints, outputs: Ints, padded: bool) -> Any:
     """How many values each window's mean divides by: one number, or an array (*outputs)."""
     found: Any = 1
@@ -261,7 +263,10 @@ def _counts(lengths: Ints, window: Ints, stride: Ints, padding: Ints, outputs: I
         stop = np.minimum(start + k, n + p)
         count = stop - start if padded else np.minimum(stop, n) - np.maximum(start, 0)
         found = np.multiply.outer(found, count)
-    return int(found.flat[0]) if found.min(initial=found.flat[0]) == found.max(initial=0) else found
+    if found.min(initial=found.flat[0]) == found.max(initial=0):
+        return int(found.flat[0])
+    found.flags.writeable = False
+    return found
 
 
 def _avg_pool(

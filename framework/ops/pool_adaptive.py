@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from framework.kernels.generic.resize import Table
 from framework.ops.conv import unbatched
 from framework.ops.dims import shape_of
 from framework.ops.gather import Gather
-from framework.ops.pool import AvgPool, prepare
+from framework.ops.pool import AvgPool, MaxPool, prepare
 from framework.ops.resize import Resample
 from framework.tensor import Tensor, wrap
 
 Ints = tuple[int, ...]
+FEW_TAPS = 64  # windows up to which a maximum by shifted passes beats gathering each window
 
 
 def adaptive_windows(length: int, outputs: int) -> tuple[Any, Any]:
@@ -58,14 +60,18 @@ def adaptive_average(name: str, axes: int, input: Any, output_size: Any) -> Any:
             divisor=math.prod(window),
         )
         return unbatched(y, single)
-    tables = []
-    for n, o in zip(spatial, lengths, strict=True):
-        start, stop = adaptive_windows(n, o)
-        taps = np.arange(max(int((stop - start).max(initial=1)), 1))
-        inside = taps < (stop - start)[:, None]
-        weights = inside / np.maximum(stop - start, 1)[:, None]
-        tables.append(Table(np.minimum(start[:, None] + taps, n - 1), weights, n))
-    return unbatched(apply(Resample, input, tables=tuple(tables)), single)
+    tables = tuple(_mean_table(n, o) for n, o in zip(spatial, lengths, strict=True))
+    return unbatched(apply(Resample, input, tables=tables), single)
+
+
+@lru_cache(256)
+def _mean_table(length: int, outputs: int) -> Table:
+    """The table of an axis whose windows are averaged."""
+    start, stop = adaptive_windows(length, outputs)
+    taps = np.arange(max(int((stop - start).max(initial=1)), 1))
+    inside = taps < (stop - start)[:, None]
+    weights = inside / np.maximum(stop - start, 1)[:, None]
+    return Table(np.minimum(start[:, None] + taps, length - 1), weights, length)
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
@@ -161,6 +167,16 @@ def _adaptive_max(axes: int, input: Any, output_size: Any, return_indices: bool)
     name = f"adaptive_max_pool{axes}d"
     lengths = _output_size(name, input, output_size, axes)
     input, single = prepare(name, input, axes)
+    window = tuple(int(n) // max(o, 1) for n, o in zip(input.shape[2:], lengths, strict=True))
+    even = all(o * w == n for n, o, w in zip(input.shape[2:], lengths, window, strict=True))
+    if even and math.prod(window) <= FEW_TAPS:
+        found = apply(
+            MaxPool, input, window=window, stride=window, padding=(0,) * axes, dilation=(1,) * axes, outputs=lengths,
+            indices=return_indices,
+        )  # fmt: skip
+        return (
+            (unbatched(found[0], single), unbatched(found[1], single)) if return_indices else unbatched(found, single)
+        )
     bounds = [adaptive_windows(int(n), o) for n, o in zip(input.shape[2:], lengths, strict=True)]
     return _maxima(input, single, [a for a, _ in bounds], [b - a for a, b in bounds], return_indices)
 

@@ -34,7 +34,18 @@ class Resample(Op):
         return choose("resize", x, tables=tables).resample(x, tables)
 
     def backward(self, g: Any) -> Any:
-        return apply(Resample, g, tables=tuple(None if t is None else t.transposed for t in self.tables))
+        return apply(ResampleGradient, g, tables=self.tables)
+
+
+class ResampleGradient(Op):
+    """Each output's gradient, weighted, added to the inputs that it took."""
+
+    def forward(self, g: Any, tables: tuple[Table | None, ...]) -> Any:
+        self.tables = tables
+        return choose("resize", g, tables=tables, gradient=True).resample_gradient(g, tables)
+
+    def backward(self, gx: Any) -> Any:
+        return apply(Resample, gx, tables=self.tables)
 
 
 def _scale(length: int, size: int, corners: bool, factor: float | None, kind: Any) -> Any:

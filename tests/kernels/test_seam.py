@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 
-import numpy as np
 import pytest
 
 import framework as F
@@ -54,5 +53,5 @@ def test_names():
 
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_every_family_has_a_generic_implementation(family):
-    kernel = kernels.choose(family, np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
+    kernel = registry._table(family)[-1]
     assert kernel.NAME == "generic" and kernel.__doc__

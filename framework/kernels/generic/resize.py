@@ -68,6 +68,11 @@ def resample(x: Any, tables: tuple[Table | None, ...]) -> Any:
     return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1)) if last else y
 
 
+def resample_gradient(g: Any, tables: tuple[Table | None, ...]) -> Any:
+    """The gradient of ``resample`` by these tables: each output's goes to the inputs that it took."""
+    return resample(g, tuple(None if table is None else table.transposed for table in tables))
+
+
 def _along(x: Any, table: Table, axis: int) -> Any:
     xp = array_module(x)
     indices = xp.asarray(table.indices)

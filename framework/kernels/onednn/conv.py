@@ -15,12 +15,13 @@ import numpy as np
 from framework.kernels.generic import conv as generic
 from framework.kernels.generic.activation import Activation
 from framework.kernels.generic.windows import output_lengths
-from framework.kernels.layout import empty_last, is_last, strides_last, transpositions
+from framework.kernels.layout import empty_last, is_last, strides_last
 from framework.kernels.onednn import gemm
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.activation import post_op
 from framework.kernels.onednn.library import OneDNNError, library
 from framework.kernels.onednn.plans import SIZES, Plan, int64s, kind_of, planned, strides_of
+from framework.kernels.onednn.reorder import as_given, channels_last
 
 NAME = "onednn"
 WORTH = 1 << 15  # multiplications under which the generic kernel's few calls are the faster
@@ -37,21 +38,6 @@ def declines(x: Any, weight: Any, stride: Ints, padding: Ints, dilation: Ints, g
     if x.size // x.shape[1] * weight.size // max(stride) ** (x.ndim - 2) < WORTH:
         return "too small to be worth a call of oneDNN"
     return None
-
-
-def _last(x: Any) -> Any:
-    """x in channels-last order."""
-    if is_last(x):
-        return x
-    transpositions.value += 1
-    y = empty_last(x.shape, x.dtype)
-    y[...] = x
-    return y
-
-
-def _given(y: Any) -> Any:
-    """A result as callers expect it: sequences in row-major order."""
-    return np.ascontiguousarray(y) if y.ndim == 3 else y
 
 
 def _dense(weight: Any) -> Any:
@@ -203,7 +189,7 @@ def forward(
         residual: what is added before the activation, of the output's shape; or None.
         kept: where what is made of the weight may be kept, while the weight does not change; or None.
     """
-    x, weight = _last(x), _dense(weight)
+    x, weight = channels_last(x), _dense(weight)
     lengths = output_lengths(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     y = empty_last((x.shape[0], weight.shape[0], *lengths), x.dtype)
     fit = _forward(
@@ -214,9 +200,9 @@ def forward(
     if bias is not None:
         arrays.append(np.ascontiguousarray(bias))
     if residual is not None:
-        arrays.append(_last(residual))
+        arrays.append(channels_last(residual))
     fit.plan.run(*arrays, y)
-    return _given(y)
+    return as_given(y)
 
 
 def input_gradient(
@@ -230,12 +216,12 @@ def input_gradient(
     fit = _input_gradient(kind_of(g), shape, weight.shape, weight.strides, g.shape, stride, padding, dilation, groups)
     if fit is None:
         return generic.input_gradient(g, weight, bias, lengths, stride, padding, dilation, groups)
-    g = _last(g)
+    g = channels_last(g)
     x = empty_last(shape, g.dtype)
     fit.plan.run(g, fit.reordered(weight, None), x)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in lengths))
-    return _given(x)
+    return as_given(x)
 
 
 def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
@@ -245,17 +231,17 @@ def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, di
         return generic.weight_gradient(g, x, shape, stride, padding, dilation, groups)
     out = np.empty(shape, g.dtype)
     if fit.reorder is None:
-        fit.plan.run(_last(x), _last(g), out)
+        fit.plan.run(channels_last(x), channels_last(g), out)
     else:
         buffer = np.empty(fit.size, np.uint8)
-        fit.plan.run(_last(x), _last(g), buffer)
+        fit.plan.run(channels_last(x), channels_last(g), buffer)
         fit.reorder.run(buffer, out)
     return out
 
 
 def bias_gradient(g: Any) -> Any:
     """The sum of g (N, O, *outputs) over all axes but the channels."""
-    rows = _last(g).transpose(0, *range(2, g.ndim), 1).reshape(-1, g.shape[1])
+    rows = channels_last(g).transpose(0, *range(2, g.ndim), 1).reshape(-1, g.shape[1])
     if rows.dtype != np.float32 or gemm.declines(rows[:1], rows):
         return generic.bias_gradient(g)
     return gemm.matmul(np.ones((1, rows.shape[0]), rows.dtype), rows)[0]

@@ -13,7 +13,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ NEAREST, LINEAR = 0x2FFF0, 0x2FFF1
 GLOBAL_STATISTICS, SCALE, SHIFT, NORM_RELU = 1, 2, 4, 8
 LEFT_TO_RIGHT, RIGHT_TO_LEFT = 1, 2
 LSTM_CELL, RNN_CELL, GRU_CELL = 0x2FFF, 0x1FFF, 0x4FFF
-BINARY = {"add": 0x1FFF0, "mul": 0x1FFF1, "max": 0x1FFF2, "min": 0x1FFF3, "div": 0x1FFF4, "sub": 0x1FFF5}
+BINARY = {"add": 0x1FFF0, "mul": 0x1FFF1, "max": 0x1FFF2, "min": 0x1FFF3, "div": 0x1FFF4, "sub": 0x1FFF5, "le": 0x1FFF8}
 ELTWISE = {
     "relu": 32, "tanh": 33, "elu": 34, "square": 35, "abs": 36, "sqrt": 37, "linear": 38, "soft_relu": 39,
     "hardsigmoid": 40, "logistic": 41, "exp": 42, "gelu_tanh": 43, "swish": 44, "log": 45, "clip": 46, "clip_v2": 47,
@@ -169,6 +169,9 @@ class Library:
         self.execute.argtypes = (c_void_p, c_void_p, c_int, POINTER(Argument))
         self.set_pointer = self.held.dnnl_memory_set_data_handle
         self.set_pointer.argtypes = (c_void_p, c_void_p)
+        whole, letter, matrix = c_int64, c_char, (c_void_p, c_int64)
+        self.sgemm = self.free.dnnl_sgemm
+        self.sgemm.argtypes = (letter, letter, *(whole,) * 3, c_float, *matrix * 2, c_float, *matrix)
         threads.adopt(self.free)
 
     def _declare(self) -> None:

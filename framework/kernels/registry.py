@@ -16,11 +16,7 @@ LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elem
 
 
 # which families each library serves, and the module that says whether the library is here
-LIBRARIES = {
-    "onednn": (
-        "gemm", "conv", "pool", "resize", "elementwise",
-    ),
-}  # fmt: skip
+LIBRARIES = {"onednn": ("gemm", "conv", "pool", "norm", "resize", "elementwise")}
 
 
 class Kernel(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 from framework import dtypes
 from framework.autograd.mode import no_grad
+from framework.autograd.views import bump
 from framework.nn import init
 from framework.nn.lazy import LazyModuleMixin
 from framework.nn.module import Module
@@ -97,17 +98,16 @@ class _BatchNorm(_NormBase):
         """The input normalized: by the batch in training, by the running statistics in evaluation."""
         self._check_input_dim(input)
         share = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            with no_grad():
-                self.num_batches_tracked.add_(1)
+        training, mean, variance = self.training, self.running_mean, self.running_var
+        if training and not self.track_running_stats:
+            mean = variance = None
+        elif training and (counter := self.num_batches_tracked) is not None:
+            counter.array[...] += 1
+            bump(counter, "batch_norm")
             if self.momentum is None:
-                share = 1.0 / float(self.num_batches_tracked)
-        by_batch = self.training or (self.running_mean is None and self.running_var is None)
-        keep = not self.training or self.track_running_stats
-        return batch_norm(
-            input, self.running_mean if keep else None, self.running_var if keep else None, self.weight, self.bias,
-            by_batch, share, self.eps,
-        )  # fmt: skip
+                share = 1.0 / float(counter)
+        by_batch = training or (mean is None and variance is None)
+        return batch_norm(input, mean, variance, self.weight, self.bias, by_batch, share, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -6,6 +6,7 @@ statistics the output is ``x * scale + shift``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.casting import cast, into
 from framework.tensor import Tensor, wrap
+
+_float32 = np.dtype("float32")
 
 
 def _channelwise(v: Any, ndim: int) -> Any:
@@ -61,12 +64,12 @@ class FixedNorm(Op):
 
     def forward(self, x: Any, weight: Any, bias: Any, mean: Any, variance: Any, eps: float) -> Any:
         self.save(x, weight, bias)
-        kind = np.promote_types(mean.dtype, "float32") if mean.dtype.kind == "f" else np.dtype("float32")
-        self.mean = mean.astype(kind)
-        self.rstd = 1 / np.sqrt(variance.astype(kind) + eps)
+        kind = np.promote_types(mean.dtype, _float32) if mean.dtype.kind == "f" else _float32
+        self.mean = mean.astype(kind, copy=any(self.needs))  # backward must not see what a training step makes of it
+        self.rstd = 1 / np.sqrt(variance.astype(kind, copy=False) + eps)
         self.kernel = choose("norm", x, kind="batch")
-        scale = self.rstd if weight is None else self.rstd * weight.astype(kind)
-        shift = -self.mean * scale if bias is None else bias.astype(kind) - self.mean * scale
+        scale = self.rstd if weight is None else self.rstd * weight.astype(kind, copy=False)
+        shift = -self.mean * scale if bias is None else bias.astype(kind, copy=False) - self.mean * scale
         return self.kernel.affine(x, scale, shift)
 
     def backward(self, g: Any) -> Any:
@@ -87,35 +90,40 @@ def _affine(y: Any, weight: Any, bias: Any) -> Any:
     return y if bias is None else y + _channelwise(bias, y.ndim)
 
 
+def _raw(x: Any) -> Any:
+    return x.array if isinstance(x, Tensor) else x
+
+
 def check_channels(name: str, input: Any, **vectors: Any) -> None:
     """Refuse a vector whose length is not the input's number of channels."""
-    if input.ndim < 2:
-        raise ShapeError(f"{name}: expected input (N, C, ...), got shape {list(input.shape)}")
+    shape = _raw(input).shape
+    if len(shape) < 2:
+        raise ShapeError(f"{name}: expected input (N, C, ...), got shape {list(shape)}")
+    wanted = shape[1:2]
     for argument, v in vectors.items():
-        if v is not None and tuple(v.shape) != (input.shape[1],):
+        if v is not None and _raw(v).shape != wanted:
             raise ShapeError(
-                f"{name}: {argument} should contain {input.shape[1]} elements not "
-                f"{v.shape[0] if v.ndim == 1 else v.shape}: one for each channel of the input {list(input.shape)}"
+                f"{name}: {argument} should contain {shape[1]} elements not "
+                f"{v.shape[0] if v.ndim == 1 else v.shape}: one for each channel of the input {list(shape)}"
             )
 
 
 def check_floating(name: str, input: Any) -> None:
     """Refuse integers and bools."""
-    if isinstance(input, Tensor) and not input.dtype.is_floating_point:
+    if isinstance(input, Tensor) and input.array.dtype.kind != "f" and not input.dtype.is_floating_point:
         raise DtypeError(f"{name}: not implemented for {input.dtype} tensors; convert with .float()")
 
 
-def update_running(running: Any, new: Any, momentum: float) -> None:
-    """``running = (1 - momentum) * running + momentum * new``, in place."""
-    array = running.array if isinstance(running, Tensor) else running
-    new = new.array if isinstance(new, Tensor) else new
-    array[...] = (array.astype(new.dtype) * (1 - momentum) + new * momentum).astype(array.dtype)
+def update_running(running: Any, new: Any, momentum: float, factor: float = 1.0) -> None:
+    """``running = (1 - momentum) * running + momentum * factor * new``, in place."""
+    array, new = _raw(running), _raw(new)
+    if array.dtype == new.dtype:
+        array *= 1 - momentum
+        array += new * (momentum * factor)
+    else:
+        array[...] = (array.astype(new.dtype) * (1 - momentum) + new * (momentum * factor)).astype(array.dtype)
     if isinstance(running, Tensor):
         bump(running, "batch_norm")
-
-
-def _raw(x: Any) -> Any:
-    return x.array if isinstance(x, Tensor) else x
 
 
 def batch_norm(
@@ -144,12 +152,10 @@ def batch_norm(
         Ioffe and Szegedy, "Batch Normalization", https://arxiv.org/abs/1502.03167.
     """
     if training:
-        count = 1
-        for n in (input.shape[0], *input.shape[2:]):
-            count *= n
-        if count == 1:
+        shape = _raw(input).shape
+        if shape[0] == 1 and math.prod(shape[2:]) == 1:
             raise ValueError(
-                f"batch_norm: Expected more than 1 value per channel when training, got input size {list(input.shape)}"
+                f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
             )
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
@@ -162,7 +168,8 @@ def _batch_norm(
     if eps < 0 or (training and eps == 0):
         wanted = "positive during training" if training else "non-negative"
         raise ArgumentError(f"batch_norm: batch_norm eps must be {wanted}, but got {eps}")
-    if 0 in tuple(input.shape):
+    array = _raw(input)
+    if not array.size:
         y = input * 1 if weight is None else input * weight[0]
         return y if bias is None else y + bias[0], None, None
     check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
@@ -173,11 +180,11 @@ def _batch_norm(
         y = apply(FixedNorm, input, weight, bias, _raw(running_mean), _raw(running_var), eps=eps)
         return y, None, None
     y, mean, variance = apply(BatchNorm, input, weight, bias, eps=eps)
-    count = _raw(input).size // max(input.shape[1], 1)
-    if count and running_mean is not None:
+    count = array.size // array.shape[1]
+    if running_mean is not None:
         update_running(running_mean, mean, momentum)
-    if count and running_var is not None:
-        update_running(running_var, _raw(variance) * (count / max(count - 1, 1)), momentum)
+    if running_var is not None:
+        update_running(running_var, variance, momentum, count / max(count - 1, 1))
     return y, mean, variance
 
 

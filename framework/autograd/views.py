@@ -14,7 +14,7 @@ import numpy as np
 
 from framework import dtypes
 from framework.autograd.mode import _enabled, enable_grad
-from framework.autograd.op import OUTPUT, Op, apply, edge_of, record, sequence
+from framework.autograd.op import OUTPUT, Op, _saved_hooks, apply, edge_of, record, sequence
 from framework.errors import DtypeError, GraphError, ShapeError
 from framework.tensor import Tensor, wrap
 
@@ -159,10 +159,11 @@ def bump(tensor: Tensor, name: str) -> None:
     counter[1] = name
 
 
-def write(tensor: Tensor, result: Tensor, name: str, started: int | None = None) -> Tensor:
+def write(tensor: Tensor, result: Tensor, name: str, started: int | None = None, over: bool = False) -> Tensor:
     """Store an op's result in a tensor in place: memory, version and history. Returns the tensor.
 
     ``started`` is the sequence number before the op; what nodes younger than that saved of the old values is copied.
+    ``over`` says that the result is in the tensor's memory already.
     """
     if result.array.shape != tensor.array.shape:
         raise ShapeError(
@@ -175,7 +176,7 @@ def write(tensor: Tensor, result: Tensor, name: str, started: int | None = None)
         result = result.to(tensor.dtype)
     if result._node is not None and started is not None:
         _keep_old_values(tensor, result._node, started)
-    if result.array is not tensor.array:
+    if not over and result.array is not tensor.array:
         tensor.array[...] = result.array
     bump(tensor, name)
     if result._requires_grad:
@@ -235,11 +236,18 @@ def rebase(tensor: Tensor, result: Tensor) -> None:
     base._rebased += 1
 
 
-def inplace(function: Callable[..., Any], name: str) -> Callable[..., Tensor]:
-    """The ``name_`` form of an op: compute, then store the result in the first argument."""
+def inplace(function: Callable[..., Any], name: str, over: Callable[..., Any] | None = None) -> Callable[..., Tensor]:
+    """The ``name_`` form of an op: compute, then store the result in the first argument.
+
+    Args:
+        over: the same function, with its result in a view of the first argument's memory: for an op whose gradient
+            reads its output only. It saves a pass over the memory.
+    """
 
     def method(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(input, name)
+        if over is not None and _saved_hooks.get() is None:  # a hook may keep what it is given: not this memory
+            return write(input, over(input, *args, **kwargs), name, over=True)
         started = next(sequence)
         return write(input, function(input, *args, **kwargs), name, started)
 

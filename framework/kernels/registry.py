@@ -16,7 +16,9 @@ LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elem
 
 
 # which families each library serves, and the module that says whether the library is here
-LIBRARIES = {"onednn": ("gemm", "conv", "pool", "norm", "resize", "elementwise")}
+LIBRARIES = {
+    "onednn": ("gemm", "conv", "pool", "norm", "softmax", "activation", "resize", "elementwise"),
+}
 
 
 class Kernel(Protocol):

@@ -35,9 +35,10 @@ def _activation(kind: str, rule: Callable[..., Any], saves: str = "x") -> type[O
     """
 
     class Activation(Op):
-        def forward(self, x: Any, **params: Any) -> Any:
+        def forward(self, x: Any, out: Any = None, **params: Any) -> Any:
             self.kernel, self.params = choose("activation", x, kind=kind), params
-            y = getattr(self.kernel, kind)(x, **params)
+            compute = getattr(self.kernel, kind)
+            y = compute(x, **params) if out is None else compute(x, out=out, **params)
             if self.needs[0]:
                 self.save(x if saves == "x" else y)
             return y
@@ -81,7 +82,7 @@ def _elu_rule(g: Any, x: Any, alpha: float, scale: float, input_scale: float) ->
 
 
 Relu = _activation("relu", lambda g, y: where(y <= 0, 0, g), saves="y")
-Hardtanh = _activation("hardtanh", lambda g, x, low, high: where((x > low) & (x < high), g, 0))
+Hardtanh = _activation("hardtanh", lambda g, y, low, high: where((y > low) & (y < high), g, 0), saves="y")
 Threshold = _activation("threshold", lambda g, x, threshold, value: where(x <= threshold, 0, g))
 LeakyRelu = _activation("leaky_relu", lambda g, x, slope: where(x > 0, g, g * slope))
 Gelu = _activation("gelu", _gelu_rule)
@@ -101,11 +102,15 @@ def array_of(input: Any, name: str) -> Any:
     return input.array if isinstance(input, Tensor) else as_array(input, name, "input")
 
 
-def _call(op: type[Op], name: str, input: Any, kinds: str = REAL, out: Any = None, **params: Any) -> Any:
-    """Check the input's dtype and call the op."""
+def _call(
+    op: type[Op], name: str, input: Any, kinds: str = REAL, out: Any = None, over: bool = False, **params: Any
+) -> Any:
+    """Check the input's dtype and call the op; with ``over``, which needs an op that saves its output, over the input."""
     array = input.array if isinstance(input, Tensor) else as_array(input, name, "input")
     if array.dtype.kind not in kinds:
         raise unsupported(name, input)
+    if over:
+        return apply(op, input, out=array.view(), **params)
     y = apply(op, input, **params)
     return y if out is None else into(out, y)
 
@@ -115,6 +120,10 @@ def relu(input: Any, inplace: bool = False) -> Any:
     return relu_(input) if inplace else _call(Relu, "relu", input, NUMBER)
 
 
+def _relu_over(input: Tensor, inplace: bool = False) -> Any:
+    return _call(Relu, "relu", input, NUMBER, over=True)
+
+
 def relu6(input: Any, inplace: bool = False) -> Any:
     """``min(max(input, 0), 6)``, elementwise."""
     return hardtanh(input, 0.0, 6.0, inplace)
@@ -122,13 +131,23 @@ def relu6(input: Any, inplace: bool = False) -> Any:
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """Each element limited to ``[min_val, max_val]``."""
+    return hardtanh_(input, min_val, max_val) if inplace else _hardtanh(input, min_val, max_val, False)
+
+
+def _hardtanh(input: Any, min_val: float, max_val: float, over: bool) -> Any:
     if min_val > max_val:
         raise ArgumentError(f"hardtanh: min_val can't be greater than max_val, got {min_val} and {max_val}")
-    if inplace:
-        return hardtanh_(input, min_val, max_val)
     if min_val < 0 and array_of(input, "hardtanh").dtype.kind == "u":
         raise ArgumentError("hardtanh: an unsigned tensor can't be limited below by a negative min_val")
-    return _call(Hardtanh, "hardtanh", input, NUMBER, low=min_val, high=max_val)
+    return _call(Hardtanh, "hardtanh", input, NUMBER, over=over, low=min_val, high=max_val)
+
+
+def _hardtanh_over(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    return _hardtanh(input, min_val, max_val, True)
+
+
+def _relu6_over(input: Tensor, inplace: bool = False) -> Any:
+    return _hardtanh(input, 0.0, 6.0, True)
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False, *, out: Any = None) -> Any:
@@ -337,9 +356,9 @@ def rrelu(
     return input * where(array > 0, array.dtype.type(1), uniform_like(array, lower, upper, generator))
 
 
-relu_ = inplace(relu, "relu_")
-relu6_ = inplace(relu6, "relu6_")
-hardtanh_ = inplace(hardtanh, "hardtanh_")
+relu_ = inplace(relu, "relu_", over=_relu_over)
+relu6_ = inplace(relu6, "relu6_", over=_relu6_over)
+hardtanh_ = inplace(hardtanh, "hardtanh_", over=_hardtanh_over)
 threshold_ = inplace(threshold, "threshold_")
 leaky_relu_ = inplace(leaky_relu, "leaky_relu_")
 silu_ = inplace(silu, "silu_")

@@ -11,6 +11,7 @@ from framework import dtypes, return_types
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
+from framework.kernels import choose
 from framework.ops.arithmetic import applied, conj_value, fixed, mul
 from framework.ops.casting import NUMBERS, cast, into, promote
 from framework.ops.pointwise import binary, common_kind, nothing_like, unary, unsupported, widen
@@ -149,7 +150,7 @@ def square(input: Any, *, out: Any = None) -> Any:
 @unary(gradient=lambda g, y: g * conj_value(y))
 def exp(xp: Any, x: Any) -> Any:
     """``e ** input``, elementwise."""
-    return xp.exp(x)
+    return choose("activation", x, kind="exp").exp(x)
 
 
 @unary(gradient=lambda g, y: g * conj_value(y) * LN2)
@@ -200,15 +201,16 @@ def rsqrt(xp: Any, x: Any) -> Any:
     return 1 / xp.sqrt(x)
 
 
-@unary(gradient=lambda g, y: g * conj_value((1 - y) * y))
+def _sigmoid_gradient(g: Any, y: Any) -> Any:
+    if isinstance(g, Tensor):
+        return g * conj_value((1 - y) * y)
+    return choose("activation", y, kind="sigmoid").sigmoid_backward(g, y)
+
+
+@unary(gradient=_sigmoid_gradient)
 def sigmoid(xp: Any, x: Any) -> Any:
     """``1 / (1 + exp(-input))``, elementwise: values between 0 and 1."""
-    y = -x
-    if not y.ndim:  # a NumPy scalar, which can't be written into
-        return 1 / (1 + xp.exp(y))
-    xp.exp(y, out=y)
-    y += 1
-    return xp.reciprocal(y, out=y)
+    return choose("activation", x, kind="sigmoid").sigmoid(x)
 
 
 class Logit(Op):

@@ -19,22 +19,31 @@ from framework.ops.matmul import linear
 from framework.ops.softmax import log_softmax
 from framework.tensor import Tensor
 
+INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+
 
 class CrossEntropy(Op):
     """Softmax and negative log-likelihood in one. The second output, the probabilities, is there for the gradient."""
 
+    place: Any = None  # in the plain case, where in the probabilities those of the targets are
+
     def forward(
-        self, x: Any, target: Any, scale: Any, smooth: Any, class_weight: Any, reduction: str, total: float
-    ) -> Any:
+        self, x: Any, target: Any, scale: Any = 1.0, smooth: Any = None, class_weight: Any = None,
+        reduction: str = "mean", total: float = 1.0, plain: Any = None
+    ) -> Any:  # fmt: skip
         self.target, self.scale, self.smooth, self.class_weight = target, scale, smooth, class_weight
         self.each, self.total = reduction == "none", total or 1.0  # nothing counted: the loss is nan, its gradient 0
-        self.kernel = choose("softmax", x)
+        self.kernel = choose("softmax", x, axis=1)
         recording = bool(self.needs[0])
-        loss, p = self.kernel.cross_entropy(x, target, scale, smooth, class_weight, recording)
-        if not self.each:
-            loss = loss.sum()
-            loss = loss / loss.dtype.type(total) if reduction == "mean" else loss
-        loss = loss.astype(x.dtype)
+        if target is None:
+            loss, p, self.place = self.kernel.row_losses(x, plain, recording)
+            loss = loss / x.dtype.type(total)
+        else:
+            loss, p = self.kernel.cross_entropy(x, target, scale, smooth, class_weight, recording)
+            if not self.each:
+                loss = loss.sum()
+                loss = loss / loss.dtype.type(total) if reduction == "mean" else loss
+            loss = loss.astype(x.dtype)
         if not recording:
             return loss
         self.save(p)
@@ -46,6 +55,8 @@ class CrossEntropy(Op):
             return _softmax_rule(self.kernel, gp, p)
         if isinstance(g, Tensor):
             d = self._dense(g, p)
+        elif self.place is not None:
+            d = self.kernel.row_losses_backward(p, self.place, p.dtype.type(g / self.total))
         else:
             wide = np.float32 if g.dtype in dtypes.HALF else g.dtype
             g = g.astype(wide) / self.total
@@ -55,7 +66,8 @@ class CrossEntropy(Op):
 
     def _dense(self, g: Any, p: Any) -> Any:
         """The gradient in Tensors: its dependence on ``p`` and ``g`` is what a second derivative needs."""
-        parts = self.target, self.scale, self.smooth, self.class_weight
+        target = self.target if self.place is None else self.place % p.shape[1]
+        parts = target, self.scale, self.smooth, self.class_weight
         xp = array_module(p.array)
         at_zero = self.kernel.cross_entropy_backward(xp.zeros_like(p.array), *parts)  # the rule is linear in p
         slope = self.kernel.cross_entropy_backward(xp.ones_like(p.array), *parts) - at_zero
@@ -214,6 +226,10 @@ def cross_entropy(
     name = "cross_entropy"
     reduction = reduction_of(name, size_average, reduce, reduction)
     _check_scores(name, input)
+    if weight is None and not label_smoothing and reduction != "none" and _is_plain(input, target, ignore_index):
+        total = float(target.array.size) if reduction == "mean" else 1.0
+        out = apply(CrossEntropy, input, target=None, plain=target.array, total=total)
+        return out[0] if type(out) is tuple else out
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"{name}: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}")
     if input.shape == target.shape:
@@ -235,6 +251,24 @@ def cross_entropy(
     )  # fmt: skip
     loss = out[0] if type(out) is tuple else out
     return loss.squeeze(0) if single and reduction == "none" else loss
+
+
+def _is_plain(input: Any, target: Any, ignore_index: int) -> bool:
+    """Whether these are contiguous rows of scores and indices in range: what a classifier's loss mostly is."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
+        return False
+    x, index = input.array, target.array
+    return (
+        x.ndim == 2
+        and index.ndim == 1
+        and index.dtype == INT64
+        and x.shape[0] == index.size > 0
+        and type(x) is np.ndarray is type(index)
+        and x.dtype.char in "fd"
+        and x.flags.c_contiguous
+        and ignore_index < 0
+        and int(np.maximum.reduce(index.view(UINT64))) < x.shape[1]  # a negative index is a huge one
+    )
 
 
 def _soft_cross_entropy(

@@ -21,8 +21,11 @@ class Softmax(Op):
 
     def forward(self, x: Any, axis: int) -> Any:
         self.axis = axis
-        self.kernel = choose("softmax", x)
-        y = self.kernel.softmax(x, axis) if x.ndim else x * 0 + 1
+        if not x.ndim:
+            y = x * 0 + 1
+        else:
+            self.kernel = choose("softmax", x, axis=axis)
+            y = self.kernel.softmax(x, axis)
         self.save(y)
         return y
 
@@ -41,8 +44,11 @@ class LogSoftmax(Op):
 
     def forward(self, x: Any, axis: int) -> Any:
         self.axis = axis
-        self.kernel = choose("softmax", x)
-        y = self.kernel.log_softmax(x, axis) if x.ndim else x * 0
+        if not x.ndim:
+            y = x * 0
+        else:
+            self.kernel = choose("softmax", x, axis=axis)
+            y = self.kernel.log_softmax(x, axis)
         self.save(y)
         return y
 

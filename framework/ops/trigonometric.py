@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from framework.kernels import choose
 from framework.ops.arithmetic import conj_value, plain
 from framework.ops.exponential import rsqrt, sqrt
 from framework.ops.pointwise import binary, unary
 from framework.ops.selection import where
+from framework.tensor import Tensor
 
 
 @unary(gradient=lambda g, x: g * conj_value(cos(x)))
@@ -59,10 +61,16 @@ def cosh(xp: Any, x: Any) -> Any:
     return xp.cosh(x)
 
 
-@unary(gradient=lambda g, y: g * conj_value(1 - y * y))
+def _tanh_gradient(g: Any, y: Any) -> Any:
+    if isinstance(g, Tensor):
+        return g * conj_value(1 - y * y)
+    return choose("activation", y, kind="tanh").tanh_backward(g, y)
+
+
+@unary(gradient=_tanh_gradient)
 def tanh(xp: Any, x: Any) -> Any:
     """The hyperbolic tangent of each element: values between -1 and 1."""
-    return xp.tanh(x)
+    return choose("activation", x, kind="tanh").tanh(x)
 
 
 @unary(gradient=lambda g, x: g * conj_value(rsqrt(x * x + 1)))

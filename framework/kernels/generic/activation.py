@@ -1,7 +1,7 @@
 """Activations and their gradients on NumPy and CuPy arrays. Half-precision arrays are computed in float32.
 
-Each ``name(x, ...)`` has a ``name_backward(g, v, ...)``, where ``v`` is what its op saves: the input, or for ``relu``
-the output.
+Each ``name(x, ...)`` has a ``name_backward(g, v, ...)``, where ``v`` is what its op saves: the input, or the output of
+``relu``, ``hardtanh``, ``sigmoid`` and ``tanh``. An ``out`` is written to if given; it may be ``x`` itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
-from framework.kernels.generic.passes import at_least, blockwise, selected, zeroed
+from framework.kernels.generic.passes import blockwise, selected, zeroed
 
 NAME = "generic"
 
+CLIPPED = 1024  # elements from which on clipping takes less time than a maximum, which is called in less
 SQRT_HALF = math.sqrt(0.5)
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715  # of GELU's approximation by tanh
@@ -70,9 +71,44 @@ def logistic(x: Any) -> Any:
     return 1 / y
 
 
-def relu(x: Any) -> Any:
+def exp(x: Any) -> Any:
+    """``e ** x``."""
+    return array_module(x).exp(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``."""
+    xp, y = array_module(x), -x
+    if not y.ndim:  # a NumPy scalar, which can't be written into
+        return 1 / (1 + xp.exp(y))
+    xp.exp(y, out=y)
+    y += 1
+    return xp.reciprocal(y, out=y)
+
+
+def sigmoid_backward(g: Any, y: Any) -> Any:
+    """Its gradient, from the output."""
+    slope = (1 - y) * y
+    return g * (slope.conj() if slope.dtype.kind == "c" else slope)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return array_module(x).tanh(x)
+
+
+def tanh_backward(g: Any, y: Any) -> Any:
+    """Its gradient, from the output."""
+    slope = 1 - y * y
+    return g * (slope.conj() if slope.dtype.kind == "c" else slope)
+
+
+def relu(x: Any, out: Any = None) -> Any:
     """``max(x, 0)``."""
-    return at_least(x, 0)
+    number, xp = x.dtype.type, array_module(x)
+    if x.size > CLIPPED and xp is np and x.dtype.kind == "f" and x.itemsize > 2:
+        return x.clip(number(0), number(math.inf), out)  # NumPy has no vector loop for a scalar in ``maximum``
+    return xp.maximum(x, number(0), out=out)
 
 
 def relu_backward(g: Any, y: Any) -> Any:
@@ -80,17 +116,19 @@ def relu_backward(g: Any, y: Any) -> Any:
     return zeroed(g, y <= 0)  # a nan lets the gradient through, as in PyTorch
 
 
-def hardtanh(x: Any, low: float, high: float) -> Any:
+def hardtanh(x: Any, low: float, high: float, out: Any = None) -> Any:
     """``x`` limited to ``[low, high]``."""
-    xp = array_module(x)
+    xp, number = array_module(x), x.dtype.type
     if x.dtype.kind == "f":
-        return xp.clip(x, x.dtype.type(low), x.dtype.type(high))  # one pass
-    return xp.minimum(xp.maximum(x, x.dtype.type(low)), x.dtype.type(high))  # NumPy's clip widens bfloat16
+        return xp.clip(x, number(low), number(high), out=out)  # one pass
+    return xp.minimum(xp.maximum(x, number(low)), number(high), out=out)  # NumPy's clip widens bfloat16
 
 
-def hardtanh_backward(g: Any, x: Any, low: float, high: float) -> Any:
-    """Its gradient: 0 at and beyond the limits."""
-    return zeroed(g, ~((x > low) & (x < high)))
+def hardtanh_backward(g: Any, y: Any, low: float, high: float) -> Any:
+    """Its gradient, from the output, which lies within the limits where the input did: 0 at and beyond them."""
+    inside = y > low
+    inside &= y < high
+    return zeroed(g, ~inside)
 
 
 def threshold(x: Any, threshold: float, value: float) -> Any:

@@ -5,7 +5,10 @@ All of it is computed in at least float32; results come back in the input's dtyp
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
@@ -123,6 +126,44 @@ def cross_entropy_backward(p: Any, target: Any, scale: Any, smooth: Any, class_w
     if smooth is not None:
         part = smooth[:, None] if getattr(smooth, "ndim", 0) else smooth
         d -= part if class_weight is None else part * class_weight
+    return d
+
+
+@lru_cache(16)
+def places(rows: int, length: int) -> Any:
+    """Where each row begins, in elements; read-only."""
+    starts = np.arange(0, rows * length, length)
+    starts.flags.writeable = False
+    return starts
+
+
+def row_losses(logits: Any, target: Any, probabilities: bool) -> tuple[Any, Any, Any]:
+    """The sum over rows of ``-log p[target]``, the softmax of the rows and where in it the targets are.
+
+    It is the plain case of ``cross_entropy`` in as few calls as it takes, on NumPy arrays.
+
+    Args:
+        logits: (N, C), contiguous, of float32 or float64.
+        target: (N,) class indices, all in range.
+        probabilities: whether the softmax is wanted; if not, None may come in its place.
+    """
+    with unbuffered(logits.shape[1]):
+        p = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+        place = places(*logits.shape) + target
+        picked = p.reshape(-1).take(place)
+        np.exp(p, out=p)
+        total = row_sums(p)
+        loss = np.log(total)
+        loss -= picked
+        if probabilities:
+            p /= total[:, None]
+    return np.add.reduce(loss), p if probabilities else None, place
+
+
+def row_losses_backward(p: Any, place: Any, scale: Any) -> Any:
+    """The gradient in the logits of ``scale`` times the sum: ``scale * (p - onehot)``."""
+    d = p * scale
+    d.reshape(-1)[place] -= scale
     return d
 
 

@@ -26,12 +26,13 @@ class Recurrent(Op):
         sizes: tuple[int, ...], reverse: bool
     ) -> Any:  # fmt: skip
         self.mode, self.sizes, self.reverse = mode, sizes, reverse
-        self.kernel = choose("recurrent", x, mode=mode, sizes=sizes)
-        outputs, state = self.kernel.forward(mode, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse)
-        if any(self.needs):
+        inputs, training = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), any(self.needs)
+        self.kernel = choose("recurrent", *inputs, mode=mode, sizes=sizes)
+        outputs, state = self.kernel.forward(mode, *inputs, sizes, reverse, training)
+        if training:
             self.state = state
             # the outputs are what the state's buffers hold: saved, so that a write into them is noticed
-            self.save(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, outputs[0])
+            self.save(*inputs, outputs[0])
         return outputs
 
     def backward(self, *gradients: Any) -> Any:
@@ -118,7 +119,7 @@ def run(
     if batch_sizes is None:
         x = x.reshape(steps, batch, x.shape[1])
         x = x.transpose(0, 1) if batch_first else x
-    return (x, *(stack(found) for found in lasts))
+    return (x, *(stack(found) if len(found) > 1 else found[0].unsqueeze(0) for found in lasts))
 
 
 def _entry(mode: str) -> Any:

@@ -24,7 +24,7 @@ from framework.kernels.registry import choose
 NAME = "generic"
 
 
-def declines(x: Any, **params: Any) -> None:
+def declines(*arrays: Any, **params: Any) -> None:
     """It serves every call."""
 
 
@@ -68,7 +68,7 @@ def _wide(*arrays: Any) -> list[Any]:
 
 def forward(
     mode: str, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, sizes: Sequence[int],
-    reverse: bool
+    reverse: bool, training: bool = True
 ) -> tuple[tuple[Any, ...], State]:  # fmt: skip
     """Run a sequence: the outputs ``(y, h)`` or ``(y, h, c)``, and the state for ``backward``.
 
@@ -80,6 +80,7 @@ def forward(
         w_hr: (projected, hidden) weights of LSTM's projection, or None.
         sizes: the batch size of each step, never growing.
         reverse: go through the steps from the last to the first.
+        training: whether ``backward`` is to follow.
     """
     kind = x.dtype
     x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr = _wide(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)

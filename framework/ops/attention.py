@@ -37,10 +37,12 @@ class Attention(Op):
             generator = source(None, devices.of(q))
             self.keep = choose("dropout", q).keep_mask((*lead, rows, columns), dropout, generator)
             self.keep_scale = 1 / (1 - dropout) if dropout < 1 else 0.0
-        self.kernel = choose("attention", q, k, v)
-        out, self.norm = self.kernel.forward(
-            *self._expanded(q, k, v), self._bias(mask, rows, columns), causal, scale, self.keep, self.keep_scale
-        )
+        expanded = self._expanded(q, k, v)
+        self.kernel = choose("attention", *expanded)
+        out, self.kept = self.kernel.forward(
+            *expanded, self._bias(mask, rows, columns), causal, scale, self.keep, self.keep_scale,
+            any(self.needs)
+        )  # fmt: skip
         self.save(q, k, v, mask, out)
         return out
 
@@ -50,14 +52,17 @@ class Attention(Op):
             return gradients_of(self._composition, (q, k, v, mask), g)
         bias = self._bias(mask, q.shape[-2], k.shape[-2])
         dq, dk, dv, db = self.kernel.backward(
-            g, *self._expanded(q, k, v), out, self.norm, bias, self.causal, self.scale, self.keep, self.keep_scale,
+            g, *self._expanded(q, k, v), out, self.kept, bias, self.causal, self.scale, self.keep, self.keep_scale,
             bool(self.needs[3])
         )  # fmt: skip
         return dq, dk, dv, db
 
     def _expanded(self, *arrays: Any) -> Any:
+        lead = self.lead
+        if all(x.shape[:-2] == lead for x in arrays):
+            return arrays
         xp = array_module(arrays[0])
-        return [x if x.shape[:-2] == self.lead else xp.broadcast_to(x, (*self.lead, *x.shape[-2:])) for x in arrays]
+        return [xp.broadcast_to(x, (*lead, *x.shape[-2:])) for x in arrays]
 
     def _bias(self, mask: Any, rows: int, columns: int) -> Any:
         return None if mask is None else array_module(mask).broadcast_to(mask, (*self.lead, rows, columns))
@@ -110,21 +115,7 @@ def scaled_dot_product_attention(
     Reference: https://arxiv.org/abs/1706.03762
     """
     name = "scaled_dot_product_attention"
-    given = {"query": query, "key": key, "value": value}
-    shapes = ", ".join(f"{k} {tuple(t.shape)}" for k, t in given.items())
-    if any(t.ndim < 2 for t in given.values()):
-        raise ShapeError(f"{name}: all inputs must be at least 2 dimensional, (..., length, features); got {shapes}")
-    if not query.dtype == key.dtype == value.dtype:
-        raise DtypeError(
-            f"{name}: expected query, key and value of one dtype, got {query.dtype}, {key.dtype} and {value.dtype}"
-        )
-    if not query.dtype.is_floating_point:
-        raise DtypeError(f"{name}: not implemented for {query.dtype} tensors; convert with .float()")
-    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise ShapeError(
-            f"{name}: expected query (..., L, E), key (..., S, E) and value (..., S, D), got {shapes}; the "
-            "last dims of query and key, and the lengths of key and value must agree"
-        )
+    _check(name, query, key, value)
     if not 0 <= dropout_p <= 1:
         raise ArgumentError(f"{name}: dropout_p must be between 0 and 1, got {dropout_p}")
     if attn_mask is not None:
@@ -138,45 +129,71 @@ def scaled_dot_product_attention(
             raise DtypeError(f"{name}: expected attn_mask of query's dtype {query.dtype}, got {attn_mask.dtype}")
     groups = 0
     if enable_gqa:
-        query, key, value, attn_mask, groups = _grouped(name, query, key, value, attn_mask, shapes)
-    single = query.ndim == key.ndim == value.ndim == 2
+        query, key, value, attn_mask, groups = _grouped(name, query, key, value, attn_mask)
+    single = query.ndim == 2 == key.ndim == value.ndim
     if single:
         query = query.unsqueeze(0)
-    rows, columns = query.shape[-2], key.shape[-2]
-    try:
-        lead = broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
-        if attn_mask is not None:
-            wanted = (*lead, rows, columns)
-            if broadcast_shapes(attn_mask.shape, wanted) != wanted:
-                raise ShapeError("too large")
-    except ShapeError:
-        mask = "" if attn_mask is None else f", attn_mask {tuple(attn_mask.shape)}"
-        raise ShapeError(
-            f"{name}: the leading dims must broadcast, and attn_mask to (..., L, S); got {shapes}{mask}"
-        ) from None
+    lead = _leading(name, query, key, value, attn_mask)
     factor = scale if scale is not None else 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     y = apply(
-        Attention,
-        query,
-        key,
-        value,
-        attn_mask,
-        causal=is_causal,
-        scale=float(factor),
-        dropout=float(dropout_p),
-        lead=lead,
-    )
+        Attention, query, key, value, attn_mask, causal=is_causal, scale=float(factor), dropout=float(dropout_p),
+        lead=lead
+    )  # fmt: skip
     if groups:
         return y.reshape(*y.shape[:-4], y.shape[-4] * y.shape[-3], *y.shape[-2:])
     return y.squeeze(0) if single else y
 
 
-def _grouped(name: str, query: Any, key: Any, value: Any, mask: Any, shapes: str) -> Any:
+def _shapes(query: Any, key: Any, value: Any) -> str:
+    return f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}"
+
+
+def _check(name: str, *given: Any) -> None:
+    """Refuse a query, key and value whose dtypes or last two dims do not fit."""
+    query, key, value = given
+    q, k, v = (getattr(t, "array", t) for t in given)
+    if min(q.ndim, k.ndim, v.ndim) < 2:
+        raise ShapeError(
+            f"{name}: all inputs must be at least 2 dimensional, (..., length, features); got {_shapes(*given)}"
+        )
+    if not q.dtype == k.dtype == v.dtype:
+        raise DtypeError(
+            f"{name}: expected query, key and value of one dtype, got {query.dtype}, {key.dtype} and {value.dtype}"
+        )
+    if q.dtype.kind != "f" and not query.dtype.is_floating_point:
+        raise DtypeError(f"{name}: not implemented for {query.dtype} tensors; convert with .float()")
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise ShapeError(
+            f"{name}: expected query (..., L, E), key (..., S, E) and value (..., S, D), got {_shapes(*given)}; the "
+            "last dims of query and key, and the lengths of key and value must agree"
+        )
+
+
+def _leading(name: str, query: Any, key: Any, value: Any, mask: Any) -> tuple[int, ...]:
+    """The leading dims that the inputs broadcast to."""
+    q, k, v = (getattr(t, "array", t).shape for t in (query, key, value))
+    if mask is None and q[:-2] == k[:-2] == v[:-2]:
+        return q[:-2]  # type: ignore[no-any-return]
+    try:
+        lead = broadcast_shapes(q[:-2], k[:-2], v[:-2])
+        if mask is not None:
+            wanted = (*lead, q[-2], k[-2])
+            if broadcast_shapes(mask.shape, wanted) != wanted:
+                raise ShapeError("too large")
+    except ShapeError:
+        words = _shapes(query, key, value) + ("" if mask is None else f", attn_mask {tuple(mask.shape)}")
+        raise ShapeError(
+            f"{name}: the leading dims must broadcast, and attn_mask to (..., L, S); got {words}"
+        ) from None
+    return lead
+
+
+def _grouped(name: str, query: Any, key: Any, value: Any, mask: Any) -> Any:
     """Query heads in groups, (..., key heads, group, L, E), beside keys and values with a group dim of 1."""
     if min(query.ndim, key.ndim, value.ndim) < 3 or key.shape[-3] != value.shape[-3] or query.shape[-3] % key.shape[-3]:
         raise ShapeError(
             f"{name}: enable_gqa expects (..., heads, length, features) with as many value heads as key heads, and a "
-            f"multiple of them as query heads; got {shapes}"
+            f"multiple of them as query heads; got {_shapes(query, key, value)}"
         )
     heads = key.shape[-3]
     group = query.shape[-3] // heads

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from framework.autograd.op import Op, apply
+from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.dims import broadcast_shapes
 from framework.tensor import Tensor, wrap
+
+SUMMED = 1 << 14  # elements from which on a product sums faster than NumPy does
 
 
 class MatMul(Op):
@@ -70,7 +74,15 @@ class Linear(Op):
         if self.needs[1]:  # (M, N) @ (N, K): comes out in the weight's own memory order
             x = conj_value(x)
             gw = matmul(rows.swapaxes(0, 1), x if len(self.leading) == 1 else _flat(x))
-        return gx, gw, rows.sum(0) if self.needs[2] else None
+        return gx, gw, column_sums(rows) if self.needs[2] else None
+
+
+def column_sums(x: Any) -> Any:
+    """The sum of a matrix's rows. For a large one it is a product with ones, which takes half the time."""
+    if isinstance(x, Tensor) or x.dtype != np.float32 or x.size < SUMMED:
+        return x.sum(0)
+    ones = array_module(x).ones((1, x.shape[0]), x.dtype)
+    return choose("gemm", ones, x).matmul(ones, x)[0]
 
 
 def _row(x: Any) -> Any:
@@ -83,7 +95,7 @@ def _column(x: Any) -> Any:
 
 def _flat(x: Any) -> Any:
     """All dims but the last as one."""
-    return x.reshape((int(np.prod(x.shape[:-1], dtype=np.int64)), x.shape[-1]))
+    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def check_operands(name: str, *operands: Any) -> None:
@@ -185,6 +197,19 @@ def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     return dot(conj_value(input), other, out=out)
 
 
+def _fits(input: Any, weight: Any, bias: Any) -> bool:
+    """Whether ``Linear`` takes these tensors as they are: a short way past checks, since decoding is full of calls."""
+    if not isinstance(input, Tensor) or not isinstance(weight, Tensor):
+        return False
+    x, w = input.array, weight.array
+    kind = x.dtype
+    if w.ndim != 2 or not x.ndim or w.dtype is not kind or kind.kind != "f" or x.shape[-1] != w.shape[1]:
+        return False
+    if bias is None:
+        return True
+    return isinstance(bias, Tensor) and bias.array.dtype is kind and bias.array.shape == w.shape[:1]
+
+
 def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """``input @ weight.T + bias``.
 
@@ -192,6 +217,8 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         input (..., in_features), weight (out_features, in_features), bias (out_features) -> (..., out_features);
         a weight of shape (in_features,) takes the last dim away.
     """
+    if out is None and _fits(input, weight, bias):
+        return apply(Linear, input, weight, bias)
     check_operands("linear", input, weight, *(() if bias is None else (bias,)))
     if weight.ndim not in (1, 2) or not input.ndim:
         raise ShapeError(

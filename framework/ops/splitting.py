@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from framework.autograd.op import Op, apply
 from framework.autograd.views import mark_view
 from framework.devices import array_module
@@ -29,11 +31,32 @@ class Split(Op):
     def backward(self, *gradients: Any) -> Any:
         from framework.ops.joining import Cat
 
+        whole = _together(gradients, self.axis)
+        if whole is not None:
+            return whole
         given = next(g for g in gradients if g is not None)
         shapes = [(*self.shape[: self.axis], n, *self.shape[self.axis + 1 :]) for n in self.lengths]
         xp = array_module(given.array if isinstance(given, Tensor) else given)
         parts = [xp.zeros(shape, self.dtype) if g is None else g for g, shape in zip(gradients, shapes, strict=True)]
         return apply(Cat, *parts, axis=self.axis)
+
+
+def _together(parts: Sequence[Any], axis: int) -> Any:
+    """The array that consecutive parts of one array make up; None for others. Attention gives such gradients."""
+    first = parts[0]
+    base = first.base if type(first) is np.ndarray else None
+    if base is None:
+        return None
+    start, length = 0, 0
+    for part in parts:
+        if type(part) is not np.ndarray or part.base is not base or part.strides != first.strides:
+            return None
+        address = part.__array_interface__["data"][0]
+        if length and address != start + length * first.strides[axis]:
+            return None
+        start, length = address, part.shape[axis]
+    shape = (*first.shape[:axis], sum(part.shape[axis] for part in parts), *first.shape[axis + 1 :])
+    return np.lib.stride_tricks.as_strided(first, shape, first.strides)
 
 
 class Unbind(Op):

@@ -91,13 +91,26 @@ def test_gradients_through_the_layer_agree():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("rows", [1, 2, 7, 12, 13])
+def test_a_few_rows_are_not_repacked(rows, bias):
+    from framework.kernels.onednn import gemm
+
+    x, weight, bias = operand(rows, 300)[:, :290], operand(500, 290, seed=1), operand(500, seed=2) if bias else None
+    assert gemm._takes_few(x, weight.T) == (rows < 13)
+    close(gemm.linear(x, weight, bias), generic.linear(x, weight, bias))
+    if rows == 2:
+        assert explain("gemm", x, weight.T).startswith("gemm: onednn")
+        close(gemm.matmul(x.reshape(2, 1, 290), weight.T), generic.matmul(x.reshape(2, 1, 290), weight.T))
+
+
 @pytest.mark.parametrize(
     "a, b, words",
     [
         (np.ones((200, 200)), np.ones((200, 200)), "float32"),
         (operand(4, 4), operand(4, 4), "too small"),
         (operand(4000000), operand(4000000), "a vector"),
-        (operand(2, 2000), operand(2000, 2000).T, "too few rows"),
+        (operand(3, 2, 500), operand(3, 500, 500).swapaxes(1, 2), "too few rows"),
     ],
 )
 def test_explain_says_why_numpy_serves(a, b, words):

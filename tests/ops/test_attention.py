@@ -68,6 +68,19 @@ def test_permuted_memory(rng):
     assert attention(x, x, x).permute(0, 2, 1, 3).is_contiguous()  # the heads rejoin without a copy
 
 
+@pytest.mark.parametrize("kind", ["float64", "float16", ml_dtypes.bfloat16])
+@pytest.mark.parametrize("queries, causal", [(1, False), (1, True), (5, False), (5, True)])
+def test_the_short_way_without_gradients_is_the_long_one(rng, kind, queries, causal):
+    q, k, v = (rng.standard_normal((2, n, 3, 4)).astype(kind).transpose(0, 2, 1, 3) for n in (queries, 7, 7))
+    long, _ = kernel.forward(q, k, v, None, causal, 0.5, None, 1.0, True)
+    short, kept = kernel.forward(q, k, v, None, causal, 0.5, None, 1.0, False)
+    assert kept is None
+    assert short.dtype == long.dtype
+    assert short.strides == long.strides or queries == 1
+    tolerance = 1e-12 if kind == "float64" else 1e-2
+    np.testing.assert_allclose(short.astype("float64"), long.astype("float64"), rtol=tolerance, atol=tolerance)
+
+
 def test_gradients(rng):
     leaves = [framework.from_numpy(a).requires_grad_() for a in draw(rng, (1, 3, 2), (2, 4, 2), (2, 4, 3), (3, 4))]
     mask = framework.from_numpy(MASK[:3, :4].copy())

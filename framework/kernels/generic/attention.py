@@ -20,13 +20,16 @@ from framework.kernels.generic.softmax import sum_along
 NAME = "generic"
 
 BLOCK = 1 << 18  # scores in a block: 1 MiB of float32
+SMALL = 1 << 16  # multiplications of one product up to which the calls of NumPy are what takes the time
 
 
 def declines(q: Any, k: Any, v: Any, **params: Any) -> None:
     """It serves every call."""
 
 
-def forward(q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float) -> Any:
+def forward(
+    q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float, differentiable: bool
+) -> Any:
     """``softmax(q @ k.T * scale + bias) @ v``, and what ``backward`` needs of it.
 
     Args:
@@ -36,11 +39,14 @@ def forward(q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep:
         scale: multiplies the scores.
         keep: bool like bias, the probabilities that dropout leaves; or None.
         keep_scale: multiplies what dropout leaves.
+        differentiable: whether ``backward`` may be called.
 
     Returns:
         The output (..., L, D), and the logarithm of each row's denominator (..., L, 1), +inf where no key takes part.
     """
     xp = array_module(q)
+    if bias is None and keep is None and not differentiable and 0 < q.size * k.shape[-2] <= SMALL:
+        return _small(xp, q, k, v, causal, scale), None
     out = xp.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
     wide = np.float32 if q.dtype in dtypes.HALF else q.dtype
     norm = xp.empty((*q.shape[:-1], 1), wide)
@@ -60,6 +66,27 @@ def forward(q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep:
         y /= xp.where(none, 1, total).astype(wide)
         out[(*heads, rows)] = y
     return out, norm
+
+
+def _small(xp: Any, q: Any, k: Any, v: Any, causal: bool, scale: float) -> Any:
+    """The output alone in as few calls as can be: a step of decoding."""
+    kind = q.dtype
+    if kind in dtypes.HALF:
+        q, k, v = (x.astype(np.float32) for x in (q, k, v))
+    s = xp.matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
+    if causal and q.shape[-2] > 1:
+        xp.copyto(s, -np.inf, where=xp.arange(k.shape[-2]) > xp.arange(q.shape[-2])[:, None])
+    elif causal:
+        s, v = s[..., :1], v[..., :1, :]
+    s -= xp.maximum.reduce(s, -1, None, None, True)
+    xp.exp(s, s)
+    s /= xp.add.reduce(s, -1, None, None, True)
+    if q.shape[-2] == 1:
+        y = xp.matmul(s, v)
+    else:  # in the order of the queries' memory, so that the heads rejoin without a copy
+        y = xp.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
+        xp.matmul(s, v, out=y)
+    return y if y.dtype == kind else y.astype(kind)
 
 
 def backward(

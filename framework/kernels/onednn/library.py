@@ -109,6 +109,15 @@ class _Version(Structure):
     )  # fmt: skip
 
 
+class Layout(c_void_p):
+    """A memory descriptor of ours, which goes with the object; primitives keep copies."""
+
+    def __del__(self) -> None:
+        if self.value:
+            library().free.dnnl_memory_desc_destroy(self)
+            self.value = None
+
+
 class OneDNNError(RuntimeError):
     """A call that oneDNN refused."""
 
@@ -222,13 +231,16 @@ class Library:
         self.call(name, byref(handle), *arguments)
         return handle
 
-    def layout(self, shape: tuple[int, ...], kind: str, strides: tuple[int, ...] | None) -> c_void_p:
+    def layout(self, shape: tuple[int, ...], kind: str, strides: tuple[int, ...] | None) -> Layout:
         """A memory descriptor: lengths, element type, strides in elements (None leaves the layout to oneDNN)."""
+        made = Layout()
         lengths = (c_int64 * len(shape))(*shape)
         if strides is None:
-            return self.create("memory_desc_create_with_tag", len(shape), lengths, TYPES[kind], _ANY)
-        places = (c_int64 * len(shape))(*strides)
-        return self.create("memory_desc_create_with_strides", len(shape), lengths, TYPES[kind], places)
+            self.call("memory_desc_create_with_tag", byref(made), len(shape), lengths, TYPES[kind], _ANY)
+        else:
+            places = (c_int64 * len(shape))(*strides)
+            self.call("memory_desc_create_with_strides", byref(made), len(shape), lengths, TYPES[kind], places)
+        return made
 
     def size(self, layout: c_void_p) -> int:
         """The bytes that a memory of this layout takes."""

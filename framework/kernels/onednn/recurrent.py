@@ -77,17 +77,14 @@ class _Piece:
         lib, gates = library(), GATES[mode]
         self.steps = steps
         biases = 4 if mode == "GRU" else gates
-        layouts: list[Any] = []
 
         def layout(*shape: int) -> Any:
-            layouts.append(lib.layout(shape, "float32", strides_of(shape)))
-            return layouts[-1]
+            return lib.layout(shape, "float32", strides_of(shape))
 
         source, target = layout(steps, batch, features), layout(steps, batch, width)
         state = [layout(1, 1, batch, width)] * (2 if mode == "LSTM" else 1)
         bias = layout(1, 1, biases, width)
         ours, wanted = zip(*(_weight_layouts(rows, gates, width) for rows in (features, width)), strict=True)
-        layouts += [*ours, *wanted]
         unused = [None, None] if mode == "LSTM" else []  # peepholes and projection
         ahead = [api.ELTWISE[name] for name in _ACTIVATIONS.get(mode, ())]
         ahead.append(api.RIGHT_TO_LEFT if reverse else api.LEFT_TO_RIGHT)
@@ -112,8 +109,6 @@ class _Piece:
             spans = self._written()
             self.head = spans.pop(0).stop if spans and not spans[0].start else 0
             self.others = spans
-        for made in layouts:
-            lib.call("memory_desc_destroy", made)
 
     def _written(self) -> list[slice]:
         """The parts of the workspace that the forward pass writes, found by having it write over marks."""
@@ -135,11 +130,8 @@ def _weight_layouts(rows: int, gates: int, width: int) -> tuple[Any, Any]:
 
 @planned
 def _reorder(rows: int, gates: int, width: int, inward: bool) -> Plan:
-    lib, (ours, wanted) = library(), _weight_layouts(rows, gates, width)
-    plan = Plan("reorder", (ours, wanted) if inward else (wanted, ours), (api.SRC, api.DST))
-    for layout in (ours, wanted):
-        lib.call("memory_desc_destroy", layout)
-    return plan
+    ours, wanted = _weight_layouts(rows, gates, width)
+    return Plan("reorder", (ours, wanted) if inward else (wanted, ours), (api.SRC, api.DST))
 
 
 @planned

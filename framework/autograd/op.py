@@ -130,6 +130,7 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
     arrays = []
     edges: list[Edge | None] = []
     tensors = recording = False
+    enabled = _enabled.get()
     for value in inputs:
         if isinstance(value, Tensor):
             tensors = True
@@ -137,7 +138,7 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
                 value._view.refresh(value)
             array = value.array
             arrays.append(array)
-            if value._requires_grad:
+            if enabled and value._requires_grad:
                 recording = True
                 source = value._node
                 edges.append((value if source is None else source, value._output_nr, array.shape, array.dtype))
@@ -146,9 +147,6 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
         else:
             arrays.append(value)
             edges.append(None)
-    if recording and not _enabled.get():
-        recording = False
-        edges = [None] * len(edges)
     node.needs = edges
     out = node.forward(*arrays, **params)
     if not tensors:

@@ -176,9 +176,16 @@ class Walk:
 
 def _is_fresh(node: Op, g: Any, gradients: list[Any], results: tuple[Any, ...]) -> bool:
     """Whether a rule made this array for one edge alone: not the gradient passed on, no view, not given twice."""
-    if not node.gives_fresh or g.base is not None or not g.ndim or any(g is other for other in gradients):
+    if not node.gives_fresh or g.base is not None or not g.ndim:
         return False
-    return sum(g is other for other in results) <= 1
+    for other in gradients:
+        if other is g:
+            return False
+    times = 0
+    for other in results:
+        if other is g:
+            times += 1
+    return times == 1
 
 
 def accumulate(tensor: Tensor, g: Any, create_graph: bool) -> None:

@@ -18,7 +18,8 @@ LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elem
 # which families each library serves, and the module that says whether the library is here
 LIBRARIES = {
     "onednn": (
-        "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "resize", "elementwise",
+        "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation",
+        "dropout", "resize", "optimizer", "elementwise",
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from framework import dtypes, kernels
 from framework.autograd.mode import set_grad_enabled
 from framework.autograd.views import bump
 from framework.devices import array_module
-from framework.kernels.generic.optimizer import RULES
+from framework.kernels.generic.update_rules import RULES
 from framework.optim.optimizer import Group, Optimizer, State, loss_of, number
 from framework.tensor import Tensor, wrap
 
@@ -48,20 +48,15 @@ class RuleOptimizer(Optimizer):
         return loss
 
     def _step_arrays(self, group: Group) -> None:
-        options = {
-            key: number(value) if isinstance(value, Tensor) else value
-            for key, value in group.items()
-            if key != "params"
-        }
-        if "betas" in options:
-            options["betas"] = tuple([number(beta) for beta in options["betas"]])
+        options = _plain(group)
+        keeps_state = self.keeps_state(group)
         jobs: dict[Any, list[Any]] = {}
         updated = []
         for p in group["params"]:
             grad = p._grad
             if grad is None:
                 continue
-            state = self.state[p] if self.keeps_state(group) else {}
+            state = self.state[p] if keeps_state else {}
             names, numbers = self.prepare(p, state, options)
             array = p.array
             arrays = (array, grad.array, *[state[name].array for name in names])
@@ -69,8 +64,9 @@ class RuleOptimizer(Optimizer):
             updated.append(p)
         for batch in jobs.values():
             kernels.choose("optimizer", *batch[0][0], rule=self.rule).step(self.rule, batch)
+        name = f"{type(self).__name__}.step"
         for p in updated:
-            bump(p, f"{type(self).__name__}.step")
+            bump(p, name)
 
     def _step_tensors(self, group: Group) -> None:
         """The same rule on tensors, so that gradients flow through the update."""
@@ -107,6 +103,20 @@ class RuleOptimizer(Optimizer):
                 for name in ("step", "mu_product", "eta", "mu"):
                     if entry and name in entry and not isinstance(entry[name], Tensor):
                         entry[name] = scalar(entry[name])
+
+
+def _plain(group: Group) -> Group:
+    """A group's options, with numbers for those that are tensors of one."""
+    betas = group.get("betas", ())
+    for value in (*group.values(), *betas):
+        if isinstance(value, Tensor):
+            break
+    else:
+        return group
+    options = {key: number(value) if isinstance(value, Tensor) else value for key, value in group.items()}
+    if betas:
+        options["betas"] = tuple([number(beta) for beta in betas])
+    return options
 
 
 def scalar(value: float) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 
 import framework
 from framework import nn, optim
-from framework.kernels.generic import optimizer as rules
+from framework.kernels.generic import flat
 
 SHAPES = [(4, 3), (3, 5)]  # 2-d, so that Muon takes them
 
@@ -285,7 +285,7 @@ def test_complex_parameters_are_pairs_of_reals(name):
 def test_memory_layout_does_not_matter(name, layout):
     """Blocks of the cache, memory orders and strides give what one call on contiguous memory gives."""
     rng = np.random.default_rng(0)
-    shape = {"large": (2, rules.BLOCK + 7), "scalar": (), "empty": (0, 3)}.get(layout, (3, 200, 9, 11))
+    shape = {"large": (2, flat.BLOCK + 7), "scalar": (), "empty": (0, 3)}.get(layout, (3, 200, 9, 11))
     x, g = (np.asarray(rng.standard_normal(shape), np.float32) for _ in range(2))
     plain = nn.Parameter(framework.from_numpy(x.copy()))
     array = x.copy()
@@ -297,12 +297,12 @@ def test_memory_layout_does_not_matter(name, layout):
     a, b = make(name, [plain]), make(name, [other])
     for _ in range(2):
         plain.grad, other.grad = framework.from_numpy(g.copy()), framework.from_numpy(g.copy())
-        before = rules.BLOCK
+        before = flat.BLOCK
         try:
-            rules.BLOCK = 1 << 30
+            flat.BLOCK = 1 << 30
             a.step()
         finally:
-            rules.BLOCK = before
+            flat.BLOCK = before
         b.step()
     np.testing.assert_allclose(other.numpy(force=True), plain.numpy(force=True), rtol=1e-5, atol=1e-6)
     assert other.array is not plain.array

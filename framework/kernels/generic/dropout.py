@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from framework.devices import array_module
+from framework.kernels import threads
+
 NAME = "generic"
+SHARED = 1 << 19  # elements from which on threads share a mask's application
+_PIECE = 1 << 16  # elements that a thread takes at once
 
 
 def declines(x: Any) -> None:
@@ -17,14 +22,38 @@ def declines(x: Any) -> None:
 def keep_mask(shape: tuple[int, ...], p: float, generator: Any) -> Any:
     """A bool array on the generator's device: each element False with probability ``p``.
 
-    Sixteen random bits an element: a probability is met to within 1 / 65536.
+    Sixteen random bits an element: a probability is met to within 1 / 65536. The numbers are compared as they are
+    drawn, in threads where the mask is large; they do not depend on the number of threads.
     """
-    bits = generator.bits16(math.prod(shape)).reshape(shape)
-    return bits >= np.uint16(min(round(p * 65536), 65535))
+    limit = np.uint16(min(round(p * 65536), 65535))
+    if generator.numpy is None:
+        return (generator.bits16(math.prod(shape)) >= limit).reshape(shape)
+    mask = np.empty(math.prod(shape), bool)
+
+    def compare(start: int, bits: Any) -> None:
+        np.greater_equal(bits, limit, out=mask[start : start + bits.size])
+
+    generator.each_bits16(mask.size, compare)
+    return mask.reshape(shape)
 
 
 def apply_mask(x: Any, mask: Any, scale: float) -> Any:
     """``x * scale`` where the mask holds, 0 elsewhere."""
-    y = x * mask
-    y *= x.dtype.type(scale)
-    return y
+    factor = x.dtype.type(scale)
+    if x.size < SHARED or x.shape != mask.shape or array_module(x) is not np:
+        y = x * mask
+        y *= factor
+        return y
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    dense = np.ascontiguousarray(x.transpose(order))
+    flat, flags = dense.reshape(-1), np.ascontiguousarray(mask.transpose(order)).reshape(-1)
+    out = np.empty_like(dense)
+    result = out.reshape(-1)
+
+    def piece(start: int) -> None:
+        part = slice(start, start + _PIECE)
+        np.multiply(flat[part], flags[part], out=result[part])
+        np.multiply(result[part], factor, out=result[part])
+
+    threads.parallel(piece, range(0, x.size, _PIECE))
+    return out.transpose(np.argsort(order))

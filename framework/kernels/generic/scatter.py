@@ -2,6 +2,7 @@
 
 NumPy's ``add.at`` is fast along one axis of scalars and five times slower over rows, so rows are either spelt out as
 scalars (narrow ones) or added in rounds: all first occurrences of every row at once, then all second ones, and so on.
+Rows that occur often come first, so that a round adds to the first rows of one array.
 """
 
 from __future__ import annotations
@@ -72,15 +73,18 @@ def _add_in_rounds(out: Any, indices: Any, rows: Any) -> None:
     ordered = indices[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     counts = np.diff(starts, append=len(ordered))
-    targets = ordered[starts]
-    done = 0
-    while len(targets) >= FEW:
-        out[targets] += rows[order[starts + done]]
+    often = np.argsort(-counts, kind="stable")  # those that are left in a round are then the first ones
+    starts, counts = starts[often], counts[often]
+
+    total = rows.take(order[starts], 0)
+    done, left = 1, np.count_nonzero(counts > 1)
+    while left >= FEW:
+        total[:left] += rows.take(order[starts[:left] + done], 0)
         done += 1
-        left = counts > done
-        starts, counts, targets = starts[left], counts[left], targets[left]
-    for target, start, count in zip(targets.tolist(), starts.tolist(), counts.tolist(), strict=True):
-        out[target] += rows[order[start + done : start + count]].sum(0)
+        left = np.count_nonzero(counts > done)
+    for place, (start, count) in enumerate(zip(starts[:left].tolist(), counts[:left].tolist(), strict=True)):
+        total[place] += rows.take(order[start + done : start + count], 0).sum(0)
+    out[ordered[starts]] += total
 
 
 def embedding_gradient(g: Any, indices: Any, rows: int) -> Any:

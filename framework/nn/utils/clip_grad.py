@@ -7,12 +7,16 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from framework.autograd.mode import no_grad
+from framework.autograd.views import bump
 from framework.errors import ArgumentError
+from framework.kernels.generic.clipping import dense, length, scale
 from framework.ops.joining import stack
 from framework.ops.norms import vector_norm
 from framework.ops.values import tensor
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 Tensors = Tensor | Iterable[Tensor]
 
@@ -34,9 +38,11 @@ def get_total_norm(
     listed, norm_type = _listed(tensors), float(norm_type)
     if not listed:
         return tensor(0.0)
-    with no_grad():
-        where = listed[0].device
-        total = vector_norm(stack([vector_norm(t, norm_type).to(where) for t in listed]), norm_type)
+    total = _length(listed) if norm_type == 2.0 else None
+    if total is None:
+        with no_grad():
+            where = listed[0].device
+            total = vector_norm(stack([vector_norm(t, norm_type).to(where) for t in listed]), norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise ArgumentError(
             f"get_total_norm: the total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
@@ -47,11 +53,25 @@ def get_total_norm(
 
 def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scale the gradients of parameters, in place, so that ``total_norm`` would become at most ``max_norm``."""
+    grads = [p.grad for p in _listed(parameters) if p.grad is not None]
     with no_grad():
         coefficient = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        for p in _listed(parameters):
-            if p.grad is not None:
-                p.grad.mul_(coefficient.to(p.grad.device))
+        if coefficient.device.type == "cpu" and coefficient.item() == 1:
+            return
+        flat = dense([g.array for g in grads]) if coefficient.device.type == "cpu" else None
+        if flat is None or len({id(g) for g in grads}) < len(grads):
+            for g in grads:
+                g.mul_(coefficient.to(g.device))
+            return
+    scale(flat, coefficient.item())
+    for g in grads:
+        bump(g, "clip_grad_norm_")
+
+
+def _length(tensors: list[Tensor]) -> Tensor | None:
+    """The Euclidean norm of tensors seen as one vector, in one pass; None if they are not all dense and of one dtype."""
+    flat = dense([t.array for t in tensors])
+    return wrap(np.asarray(length(flat))) if flat else None
 
 
 def clip_grad_norm_(

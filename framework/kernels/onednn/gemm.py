@@ -18,6 +18,7 @@ from framework.kernels.onednn import library as api
 from framework.kernels.onednn.activation import post_op
 from framework.kernels.onednn.library import OneDNNError, library
 from framework.kernels.onednn.plans import FLOAT32, SIZES, Plan, address, kind_of, planned, strides_of
+from framework.kernels.onednn.precision import halved, halves
 
 NAME = "onednn"
 WORTH = 1 << 19  # multiplications from which on oneDNN is the faster
@@ -107,7 +108,10 @@ def _product(a: Any, b: Any, bias: Any, activation: Any) -> Any:
     if not out.size or not a.size:
         out[...] = 0 if bias is None else bias
         return out
-    plan = _plan(a.shape, a.strides, b.shape, b.strides, kind_of(a), bias is not None, activation)
+    if halves(a, out.size * a.shape[-1]):
+        a, b = halved(a), halved(b)
+    kinds = kind_of(a), kind_of(out)
+    plan = _plan(a.shape, a.strides, b.shape, b.strides, kinds, bias is not None, activation)
     if bias is None:
         plan.run(a, b, out)
     else:
@@ -117,15 +121,16 @@ def _product(a: Any, b: Any, bias: Any, activation: Any) -> Any:
 
 @planned
 def _plan(
-    a: tuple[int, ...], a_strides: tuple[int, ...], b: tuple[int, ...], b_strides: tuple[int, ...], kind: str,
-    bias: bool, activation: Any,
+    a: tuple[int, ...], a_strides: tuple[int, ...], b: tuple[int, ...], b_strides: tuple[int, ...],
+    types: tuple[str, str], bias: bool, activation: Any,
 ) -> Plan:  # fmt: skip
+    kind, kind_out = types
     lib, size = library(), SIZES[kind]
     out = (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
     left = lib.layout(a, kind, tuple(s // size for s in a_strides))
     right = lib.layout(b, kind, tuple(s // size for s in b_strides))
     along = (1,) * (len(out) - 1) + out[-1:]
-    added = lib.layout(along, kind, strides_of(along)) if bias else None
-    target = lib.layout(out, kind, strides_of(out))
+    added = lib.layout(along, kind_out, strides_of(along)) if bias else None
+    target = lib.layout(out, kind_out, strides_of(out))
     kinds = (api.SRC, api.WEIGHTS, *((api.BIAS,) if bias else ()), api.DST)
     return Plan("matmul", (left, right, added, target), kinds, post_op(activation))

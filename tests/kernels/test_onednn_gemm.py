@@ -119,7 +119,7 @@ def test_explain_says_why_numpy_serves(a, b, words):
     assert words in text
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["plain", "transposed", "every other column", "every other row"])
 def test_precision_modes_keep_to_their_bounds(layout):
     from framework.kernels.onednn.plans import has_bfloat16
 

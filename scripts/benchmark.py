@@ -1,180 +1,134 @@
 """Time this toolkit beside PyTorch: the same work, each side in a process of its own, in turn, medians and ratios.
 
     python scripts/benchmark.py                     every case
-    python scripts/benchmark.py --only mlp op       cases whose name holds one of these words
-    python scripts/benchmark.py --json result.json
+    python scripts/benchmark.py --only mlp vit      cases whose name holds one of these words
+    python scripts/benchmark.py --profile cnn       where a step of ours spends its time, op by op
+    python scripts/benchmark.py --json result.json --plot ratios.png --markdown
 
-A ratio above 1 means that this toolkit is faster. PyTorch gets channels-last memory and fused optimizers where they help it.
+A ratio above 1 means that this toolkit is faster. PyTorch gets channels-last memory where it is faster so, fused
+optimizers, and all usable cores. Memory is the most that some steps hold above what model and data take. The ceiling is
+the best rate of either side at a large product or a 3 x 3 convolution, in the same run.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from support.benchmarks import plot
+from support.benchmarks.cases import CASES
+from support.benchmarks.report import Table, markdown
+from support.benchmarks.runs import CaseError, Row, as_json, ceilings, compare, in_own_process, machine
 from support.console import Parser, number, run
 
+import framework
+from framework.errors import ArgumentError
 from framework.io import atomic_write
 
-# name: (what is timed, calls a sample)
-CASES: dict[str, tuple[str, int]] = {
-    "op": ("200 chained multiplications by a 2x2 tensor and their backward: the cost of an op", 5),
-    "chain": ("200 chained scalar multiplications and their backward", 5),
-    "mlp": ("MLP 784-128-10, batch 64, training step with SGD", 20),
-    "cnn": ("two-conv CNN 28x28, batch 128, training step with AdamW", 1),
-    "adamw": ("AdamW step over 21 M parameters", 1),
-    "lstm": ("LSTM 32x100x128->256, forward and backward", 1),
-    "import": ("import", 1),
-}
+ROUNDS, SECONDS = 3, 1.5  # processes a side and case; sampling in each
+QUICK = (1, 0.2)
 
 
-def case(name: str, side: str) -> Callable[[], Any]:
-    """What one call of a case does, for one side."""
-    if side == "torch":
-        import torch as lib
-
-        lib.set_num_threads(len(os.sched_getaffinity(0)))
-    else:
-        import framework as lib  # type: ignore[no-redef]
-    torch_side = side == "torch"
-    if name in ("op", "chain"):
-        x = lib.ones(2, 2, requires_grad=True) if name == "op" else lib.tensor(1.0, requires_grad=True)
-        factor = lib.ones(2, 2) if name == "op" else 1.0001
-
-        def chained() -> None:
-            y = x
-            for _ in range(200):
-                y = y * factor
-            y.sum().backward()
-
-        return chained
-    nn, functional, optim = lib.nn, lib.nn.functional, lib.optim
-    if name == "mlp":
-        model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-        optimizer = optim.SGD(model.parameters(), lr=0.01)
-        x, y = lib.randn(64, 784), lib.randint(0, 10, (64,))
-    elif name == "cnn":
-        model = nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
-        )  # fmt: skip
-        x, y = lib.randn(128, 1, 28, 28), lib.randint(0, 10, (128,))
-        if torch_side:
-            model = model.to(memory_format=lib.channels_last)
-            x = x.to(memory_format=lib.channels_last)
-        optimizer = optim.AdamW(model.parameters(), lr=1e-3, **({"fused": True} if torch_side else {}))
-    elif name == "adamw":
-        parameters = [nn.Parameter(lib.randn(3_000_000)) for _ in range(7)]
-        for p in parameters:
-            p.grad = lib.randn(3_000_000)
-        return optim.AdamW(parameters, lr=1e-3, **({"fused": True} if torch_side else {})).step
-    elif name == "lstm":
-        model, x = nn.LSTM(128, 256, batch_first=True), lib.randn(32, 100, 128)
-        return lambda: model(x)[0].sum().backward()
-    else:
-        raise ValueError(f"no case {name!r}")
-
-    def step() -> None:
-        loss = functional.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
+def arguments() -> Any:
+    """What the user asks for."""
+    parser = Parser(prog="benchmark.py", description="Time this toolkit beside PyTorch.")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases with these names, or whose name holds a word")
+    parser.add_argument("--cases", action="store_true", help="list the cases and what is asked of each, and leave")
+    parser.add_argument("--sides", nargs="+", choices=("ours", "torch"), help="default: both; with --profile, ours")
+    parser.add_argument("--compile", action="store_true", help="a third column: PyTorch with torch.compile")
+    parser.add_argument("--rounds", type=number(int, 1), help=f"processes a side and case, in turn (default {ROUNDS})")
+    parser.add_argument("--seconds", type=number(float, 0), help=f"sampling in a process (default {SECONDS})")
+    parser.add_argument("--quick", action="store_true", help="one short round: a glance, not a measurement")
+    parser.add_argument("--threads", type=number(int, 1), help="of every side (default: all usable cores)")
+    parser.add_argument("--json", metavar="FILE", help="write figures, samples and versions")
+    parser.add_argument("--plot", metavar="FILE", help="draw the ratios, a PNG picture (needs Matplotlib)")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown at the end")
+    parser.add_argument("--profile", choices=CASES, metavar="CASE", help="print where a step's time goes, and leave")
+    parser.add_argument("--trace", metavar="FILE", help="with --profile: write a Chrome trace too")
+    args = parser.parse_args()
+    if args.trace and (not args.profile or len(args.sides or [1]) > 1):
+        parser.error("--trace goes with --profile and one side")
+    if args.profile and CASES[args.profile].build is None:
+        parser.error(f"--profile {args.profile}: the case has no steps")
+    return args
 
 
-def measure(name: str, side: str) -> float:
-    """One sample of a case in milliseconds a call, in this process."""
-    work, calls = case(name, side), CASES[name][1]
-    for _ in range(3):
-        work()
-    samples = []
-    for _ in range(5):
-        began = time.perf_counter()
-        for _ in range(calls):
-            work()
-        samples.append((time.perf_counter() - began) / calls * 1e3)
-    return statistics.median(samples)
+def check(args: Any, sides: list[str]) -> None:
+    """Refuse before anything is measured what would fail after."""
+    if "torch" in sides and importlib.util.find_spec("torch") is None:
+        raise ArgumentError("PyTorch is missing; pip install torch==2.13.0, or time ours alone with --sides ours")
+    for file in filter(None, (args.json, args.plot, args.trace)):
+        if not Path(file).absolute().parent.is_dir():
+            raise ArgumentError(f"{file}: its folder does not exist")
+    if args.plot:
+        plot.check()
 
 
-def in_own_process(name: str, side: str) -> float:
-    """``measure`` in a fresh process; an import is timed by a process that has imported nothing else."""
-    if name == "import":
-        module = "torch" if side == "torch" else "framework"
-        timed = f"import time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1e3)"
-        command = [sys.executable, "-c", timed]
-    else:
-        command = [sys.executable, os.path.abspath(__file__), "--case", name, "--side", side]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1] if done.stderr else f"exit code {done.returncode}"
-        raise OSError(f"case {name} of {side} failed: {last}")
-    return float(done.stdout)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    from importlib.metadata import version
-
-    import numpy as np
-
-    model = platform.processor()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as file:
-            model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model)
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": version("torch"),
-    }
+def choose(words: list[str] | None) -> list[str]:
+    """The cases that the words name, or whose name holds one of them."""
+    found = [
+        name
+        for name in CASES
+        if not words or any(word == name or (word in name and word not in CASES) for word in words)
+    ]
+    if not found:
+        raise ArgumentError(f"--only {' '.join(words or [])}: no such case; the cases are {', '.join(CASES)}")
+    return found
 
 
 def main() -> int:
-    """The exit code."""
-    parser = Parser(prog="benchmark.py", description="Time this toolkit beside PyTorch.")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name holds one of these words")
-    parser.add_argument("--rounds", type=number(int, 1), default=5, help="processes a side and case, in turn")
-    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
-    parser.add_argument("--case", choices=CASES, help="print one sample of one case in milliseconds, and nothing else")
-    parser.add_argument("--side", choices=("ours", "torch"), default="ours")
-    args = parser.parse_args()
-    if args.case:
-        print(measure(args.case, args.side))
+    """The exit code: 1 where a case failed."""
+    args = arguments()
+    chosen = choose(args.only)
+    if args.cases:
+        for name in chosen:
+            case = CASES[name]
+            print(f"{name:26} {case.what}" + (f": {case.asked} asked, {case.aim} the aim" if case.asked else ""))
         return 0
-    chosen = [name for name in CASES if not args.only or any(word in name for word in args.only)]
-    rows = []
-    print(f"{'case':8} {'ours, ms':>10} {'torch, ms':>10} {'torch/ours':>10}")
+    sides = args.sides or (["ours"] if args.profile else ["ours", "torch"])
+    check(args, sides)
+    threads = args.threads or framework.get_num_threads()
+    rounds, seconds = QUICK if args.quick else (ROUNDS, SECONDS)
+    settings = {"threads": threads, "budget": seconds if args.seconds is None else args.seconds}
+    if args.profile:
+        for side in sides:
+            request = {**settings, "case": args.profile, "side": side, "profile": True, "trace": args.trace}
+            print(f"{args.profile} of {side}:\n{in_own_process(request)['table']}")
+        return 0
+    return table(args, chosen, [*sides, *(["compiled"] if args.compile else [])], args.rounds or rounds, settings)
+
+
+def table(args: Any, chosen: list[str], sides: list[str], rounds: int, settings: dict[str, Any]) -> int:
+    """Measure the cases, print each row as it is known, and write what was asked for."""
+    about, top = machine(settings["threads"]), ceilings(sides, rounds, settings)
+    ceiling, failed = max(top.values()), []
+    rows: list[Row] = []
+    lines = Table(sides, ceiling)
+    print(lines.head(), flush=True)
     for name in chosen:
-        ours, theirs = [], []
-        for _ in range(args.rounds):
-            ours.append(in_own_process(name, "ours"))
-            theirs.append(in_own_process(name, "torch"))
-        a, b = statistics.median(ours), statistics.median(theirs)
-        rows.append(
-            {
-                "case": name,
-                "what": CASES[name][0],
-                "ours_ms": a,
-                "torch_ms": b,
-                "ratio": b / a,
-                "ours": ours,
-                "torch": theirs,
+        try:
+            rows.append(compare(name, sides, rounds, settings))
+        except CaseError as error:
+            print(f"benchmark.py: {error}", file=sys.stderr, flush=True)
+            failed.append(str(error))
+            continue
+        print(lines.line(rows[-1]), flush=True)
+        if args.json:
+            result: dict[str, Any] = {
+                "machine": about,
+                "settings": {**settings, "rounds": rounds},
+                "ceiling_gflops": top,
             }
-        )
-        print(f"{name:8} {a:10.3f} {b:10.3f} {b / a:10.2f}", flush=True)
-    result = {"machine": machine(), "rounds": args.rounds, "cases": rows}
-    if args.json:
-        atomic_write(args.json, json.dumps(result, indent=2) + "\n")
-    return 0
+            result |= {"cases": [as_json(row) for row in rows], "failed": failed}
+            atomic_write(args.json, json.dumps(result, indent=1) + "\n")
+    if args.plot:
+        atomic_write(args.plot, plot.draw(rows, about))
+    if args.markdown:
+        print("\n" + markdown(rows, sides, ceiling, about))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

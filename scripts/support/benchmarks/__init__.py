@@ -1,0 +1,1 @@
+"""The parts of ``scripts/benchmark.py``. Programs are written once, over ``lib``: this toolkit or PyTorch."""

@@ -69,9 +69,11 @@ def current() -> int:
     return _Shared.count
 
 
-def openmp() -> int:
-    """``current``, once OpenMP has been told of it: its own number belongs to each thread."""
+def openmp(most: int | None = None) -> int:
+    """``current``, or ``most`` if less, once OpenMP has been told of it: its own number belongs to each thread."""
     count = current()
+    if most is not None and count > most:
+        count = most
     if _local.told != count:
         _Shared.openmp.omp_set_num_threads(count)
         _local.told = count

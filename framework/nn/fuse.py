@@ -212,6 +212,7 @@ def fuse(model: Module) -> Module:
     It is in evaluation mode, and computes as the model does where gradients are recorded or ``train()`` was called.
 
     Layers of the library's own classes take part; subclasses of them and functional calls are computed as they stand.
+    An activation at a convolution's end may turn a nan into a number.
 
     Args:
         model: any module; it is left as it is.

@@ -63,6 +63,9 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """The product, plus the bias."""
+        own = self._parameters  # an attribute that is none of the object's own takes ten times as long to find
+        if "weight" in own and "bias" in own:
+            return linear(input, own["weight"], own["bias"])
         return linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -58,6 +58,9 @@ class LayerNorm(Module):
 
     def forward(self, input: Any) -> Any:
         """The input normalized."""
+        own = self._parameters  # an attribute that is none of the object's own takes ten times as long to find
+        if "weight" in own and "bias" in own:
+            return F.layer_norm(input, self.normalized_shape, own["weight"], own["bias"], self.eps)
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

@@ -59,12 +59,12 @@ class EmbeddingGradient(Op):
 def _indices(name: str, input: Any, rows: int) -> Any:
     """The index array, checked against the number of rows."""
     array = input.array if isinstance(input, Tensor) else input
-    if array.dtype not in (np.int64, np.int32):
+    if array.dtype.kind != "i" or array.itemsize < 4:
         raise DtypeError(
             f"{name}: expected indices of dtype int64 or int32, got {dtypes.of(array)}; convert them with .long()"
         )
     if array.size:
-        low, high = int(array.min()), int(array.max())
+        low, high = (array.item(),) * 2 if array.size == 1 else (int(array.min()), int(array.max()))
         if low < 0 or high >= rows:
             raise BoundsError(
                 f"{name}: index out of range in self: indices span [{low}, {high}], the weight has {rows} rows"

@@ -140,7 +140,7 @@ def extreme_index(name: str, x: Any, axis: int) -> Any:
         return array_module(x).zeros((), np.int64)
     w = widened(x)
     found = w.argmax(axis) if name.endswith("max") else w.argmin(axis)
-    return array_module(x).expand_dims(found, axis)
+    return found.reshape((*x.shape[:axis], 1, *x.shape[axis + 1 :]))
 
 
 @numpy_names

@@ -29,6 +29,30 @@ def is_basic(index: Any) -> bool:
     )
 
 
+def plain_index(index: Any) -> Index | None:
+    """An index of ints, forward slices, None and ``...`` as NumPy takes it to give a view; None for any other.
+
+    It is the short way past ``split_index``, which finds the words for what is wrong.
+    """
+    items = index if type(index) is tuple else (index,)
+    whole = False
+    for item in items:
+        kind = type(item)
+        if kind is slice:
+            if item.step is not None or type(item.start) not in _BOUNDS or type(item.stop) not in _BOUNDS:
+                return None
+        elif item is Ellipsis:
+            if whole:
+                return None
+            whole = True
+        elif kind is not int and item is not None:
+            return None
+    return items if whole else (*items, Ellipsis)  # the ... keeps NumPy from giving a scalar
+
+
+_BOUNDS = (int, type(None))
+
+
 def as_items(index: Any) -> tuple[Any, ...]:
     """The items of an index. A short list that holds sequences, slices, tensors, None or ``...`` counts as a tuple."""
     if isinstance(index, tuple):

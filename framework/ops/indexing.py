@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
-from framework.autograd.views import apply_view, bump, check_writable, inplace
+from framework.autograd.views import bump, check_writable, inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.casting import NUMBERS, cast
-from framework.ops.index_items import Index, full_mask, index_error, is_basic, is_whole, split_index
+from framework.ops.index_items import Index, full_mask, index_error, is_basic, is_whole, plain_index, split_index
+from framework.ops.viewing import viewed
 from framework.tensor import Tensor
 
 
@@ -123,6 +125,12 @@ def getitem(input: Any, index: Any) -> Any:
     Raises:
         BoundsError: an index is out of range, or there are more of them than dims.
     """
+    plain = plain_index(index)
+    if plain is not None:
+        try:
+            return viewed(GetItem, input, index=plain)
+        except IndexError:  # the words for it come below
+            pass
     mask = full_mask(input, index)
     if mask is not None:
         from framework.ops.masking import MaskedSelect
@@ -130,13 +138,15 @@ def getitem(input: Any, index: Any) -> Any:
         return apply(MaskedSelect, input, mask=mask)
     basic, advanced = split_index(input, index)
     if advanced is None:
-        return apply_view(GetItem, input, index=basic)
-    region = input if is_whole(basic) else apply_view(GetItem, input, index=basic)
+        return viewed(GetItem, input, index=basic)
+    region = input if is_whole(basic) else viewed(GetItem, input, index=basic)
     return _gather_index(region, advanced)
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """``input[index] = value``, with gradients to both. The value is a number or a tensor that broadcasts."""
+    if isinstance(value, Tensor) and _stored(input, index, value):
+        return
     if not isinstance(value, (Tensor, *NUMBERS, np.generic)):
         raise TypeError(f"can't assign a {type(value).__name__} to a tensor; make a tensor of it first")
     if isinstance(value, complex) and input.array.dtype.kind != "c":
@@ -148,7 +158,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         inplace(masked_fill, "index_put_")(input, index, value.reshape(()) if isinstance(value, Tensor) else value)
         return
     basic, advanced = split_index(input, index)
-    region = input if advanced is not None and is_whole(basic) else apply_view(GetItem, input, index=basic)
+    region = input if advanced is not None and is_whole(basic) else viewed(GetItem, input, index=basic)
     if advanced is None:
         if isinstance(value, Tensor):
             region.copy_(_without_leading(value, region.ndim))
@@ -162,6 +172,24 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         value = _without_leading(value, len(shape))
         _check_values(region, value, shape)
     _put(region, advanced, value)
+
+
+def _stored(input: Tensor, index: Any, value: Tensor) -> bool:
+    """``input[index] = value`` in few steps where no gradient is recorded; False, with nothing done, for other calls."""
+    array, source = input.array, value.array
+    if type(array) is not type(source) or array.dtype != source.dtype or 0 in array.strides or input._detached_copy:
+        return False
+    if _enabled.get() and (input.requires_grad or value.requires_grad):
+        return False
+    place = plain_index(index)
+    if place is None:
+        return False
+    try:
+        array[place] = source
+    except (IndexError, ValueError):
+        return False
+    bump(input, "copy_")
+    return True
 
 
 def _put(region: Tensor, index: Index, value: Any) -> None:

@@ -12,6 +12,7 @@ from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.errors import ShapeError
 from framework.kernels import choose
+from framework.kernels.generic import row_norm
 from framework.ops.batch_norm import _affine, check_channels, check_floating, statistics_as, update_running
 from framework.ops.casting import cast
 from framework.ops.dims import shape_of
@@ -19,15 +20,19 @@ from framework.tensor import Tensor
 
 
 class LayerNorm(Op):
-    """The last axes normalized together; also mean and 1 / deviation."""
+    """The last axes normalized together; if asked for ``statistics``, also mean and 1 / deviation."""
 
     non_differentiable = (1, 2)
 
-    def forward(self, x: Any, weight: Any, bias: Any, axes: int, eps: float) -> Any:
+    def forward(self, x: Any, weight: Any, bias: Any, axes: int, eps: float, statistics: bool = True) -> Any:
+        if not statistics and x.size <= row_norm.LONGEST and not any(self.needs) and row_norm.serves(x, axes):
+            return row_norm.layer_norm(x, weight, bias, eps)
         self.save(x, weight, bias)
         self.axes, self.eps = axes, eps
         self.kernel = choose("norm", x, kind="layer")
         y, self.mean, self.rstd = self.kernel.layer_norm(_matrix(x, axes), _flat(weight), _flat(bias), eps)
+        if not statistics:
+            return y.reshape(x.shape)
         outer = (*x.shape[: x.ndim - axes], *(1,) * axes)
         return y.reshape(x.shape), self.mean.reshape(outer), self.rstd.reshape(outer)
 
@@ -184,7 +189,24 @@ def layer_norm(
     Reference:
         Ba et al., "Layer Normalization", https://arxiv.org/abs/1607.06450.
     """
-    return native_layer_norm(input, normalized_shape, weight, bias, eps)[0]
+    if _fits(input, normalized_shape, weight, bias):
+        axes = len(normalized_shape)
+    else:
+        check_floating("layer_norm", input)
+        axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    return apply(LayerNorm, input, weight, bias, axes=axes, eps=eps, statistics=False)
+
+
+def _fits(input: Any, shape: Any, weight: Any, bias: Any) -> bool:
+    """Whether ``LayerNorm`` takes these tensors as they are: a short way past the checks."""
+    if not isinstance(input, Tensor) or not isinstance(shape, tuple) or not shape:
+        return False
+    array = input.array
+    if array.dtype.kind != "f" or array.shape[-len(shape) :] != shape:
+        return False
+    if weight is not None and (not isinstance(weight, Tensor) or weight.array.shape != shape):
+        return False
+    return bias is None or (isinstance(bias, Tensor) and bias.array.shape == shape)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from framework import dtypes
 from framework.autograd.op import Op
-from framework.autograd.views import apply_view
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, ShapeError
 from framework.ops import dims as _dims
-from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names
+from framework.ops.dims import normalize_dim, normalize_dims, numpy_names
+from framework.ops.viewing import lengths, ordered, swapped, viewed
 from framework.tensor import Size, Tensor
 
 
@@ -97,6 +98,8 @@ def infer_shape(name: str, shape: tuple[int, ...], count: int) -> tuple[int, ...
     Raises:
         ShapeError: more than one -1, a negative length, or a number of elements that does not fit.
     """
+    if shape and math.prod(shape) == count and min(shape) >= 0:  # the usual call
+        return shape
     known, unknown = 1, None
     for i, n in enumerate(shape):
         if n == -1:
@@ -130,8 +133,8 @@ def reshape(input: Any, *shape: Any, **named: Any) -> Any:
     """
     if not shape and not named:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
-    target = infer_shape("reshape", named_sizes("reshape", shape, named, "shape"), _size(input))
-    return apply_view(Reshape, input, shape=target)
+    target = infer_shape("reshape", lengths("reshape", shape, named, "shape"), _size(input))
+    return viewed(Reshape, input, shape=target)
 
 
 def reshape_as(input: Any, other: Any) -> Any:
@@ -154,8 +157,8 @@ def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
         from framework.ops.memory import view_as_dtype
 
         return view_as_dtype(input, shape[0])
-    target = infer_shape("view", named_sizes("view", shape, named, "size"), input.array.size)
-    out = apply_view(Reshape, input, shape=target)
+    target = infer_shape("view", lengths("view", shape, named, "size"), input.array.size)
+    out = viewed(Reshape, input, shape=target)
     if out._view is None and out.array.size:
         from framework.ops.memory import is_channels_last
 
@@ -193,7 +196,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     joined = 1
     for n in shape[first : last + 1]:
         joined *= n
-    return apply_view(Reshape, input, shape=(*shape[:first], joined, *shape[last + 1 :]))
+    return viewed(Reshape, input, shape=(*shape[:first], joined, *shape[last + 1 :]))
 
 
 @numpy_names
@@ -207,7 +210,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
         raise DimensionError("unflatten: a 0-d tensor has no dim to split")
     shape = tuple(input.shape)
     inner = infer_shape(f"unflatten: dim {dim} of length {shape[at]}", sizes, shape[at])
-    return apply_view(Reshape, input, shape=shape[:at] + inner + shape[at + 1 :])
+    return viewed(Reshape, input, shape=shape[:at] + inner + shape[at + 1 :])
 
 
 def ravel(input: Any) -> Any:
@@ -217,20 +220,15 @@ def ravel(input: Any) -> Any:
 
 def permute(input: Any, *dims: Any, **named: Any) -> Any:
     """The dims in the order ``dims``: ``permute(x, (0, 2, 3, 1))`` shows an NCHW tensor as NHWC. A view."""
-    order = named_sizes("permute", dims, named, "dims")
+    order = lengths("permute", dims, named, "dims")
     if len(order) != input.ndim:
         raise ShapeError(f"permute: expected {input.ndim} dims for shape {tuple(input.shape)}, got {order}")
-    axes = normalize_dims(order, input.ndim) if order else ()
-    return apply_view(Permute, input, axes=axes)
+    return viewed(Permute, input, axes=ordered(order))
 
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """The tensor with two dims swapped. A view."""
-    a, b = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
-    axes = list(range(input.ndim))
-    if axes:
-        axes[a], axes[b] = axes[b], axes[a]
-    return apply_view(Transpose, input, axes=tuple(axes))
+    return viewed(Transpose, input, axes=swapped(dim0, dim1, input.ndim))
 
 
 def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
@@ -247,12 +245,12 @@ def t(input: Any) -> Any:
     """A matrix transposed; a vector or 0-d tensor as it is. A view."""
     if input.ndim > 2:
         raise ShapeError(f"t: expected a tensor with at most 2 dimensions, got shape {tuple(input.shape)}; use mT")
-    return apply_view(T, input, axes=(1, 0) if input.ndim == 2 else tuple(range(input.ndim)))
+    return viewed(T, input, axes=(1, 0) if input.ndim == 2 else tuple(range(input.ndim)))
 
 
 def reversed_dims(input: Any) -> Any:
     """All dims in reverse order, as ``x.T``. A view."""
-    return apply_view(Permute, input, axes=tuple(range(input.ndim))[::-1])
+    return viewed(Permute, input, axes=tuple(range(input.ndim))[::-1])
 
 
 def matrix_transpose(input: Any) -> Any:
@@ -292,7 +290,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     for axis, position in zip(from_axes, to_axes, strict=True):
         order[position] = axis
     rest = iter(axis for axis in range(input.ndim) if axis not in from_axes)
-    return apply_view(Permute, input, axes=tuple(next(rest) if axis < 0 else axis for axis in order))
+    return viewed(Permute, input, axes=tuple(next(rest) if axis < 0 else axis for axis in order))
 
 
 def moveaxis(input: Any, source: Any, destination: Any) -> Any:
@@ -302,7 +300,7 @@ def moveaxis(input: Any, source: Any, destination: Any) -> Any:
 
 def expand(input: Any, *size: Any, implicit: bool = False, **named: Any) -> Any:
     """The tensor with its length-1 dims repeated to ``size`` (-1 keeps a length), without copying. A view."""
-    shape = named_sizes("expand", size, named, "size")
+    shape = lengths("expand", size, named, "size")
     extra = len(shape) - input.ndim
     current = (1,) * extra + tuple(input.shape)
     target = tuple(c if n == -1 and i >= extra else n for i, (c, n) in enumerate(zip(current, shape, strict=False)))
@@ -312,7 +310,7 @@ def expand(input: Any, *size: Any, implicit: bool = False, **named: Any) -> Any:
             f"expand: the expanded size {shape} must match the existing size {tuple(input.shape)} at non-singleton "
             "dimensions, and may add dimensions in front only"
         )
-    return apply_view(Expand, input, shape=target)
+    return viewed(Expand, input, shape=target)
 
 
 def expand_as(input: Any, other: Any) -> Any:
@@ -352,7 +350,7 @@ def unsqueeze(input: Any, dim: int) -> Any:
     """The tensor with a length-1 dim inserted at ``dim``. A view."""
     at = normalize_dim(dim, input.ndim + 1)
     shape = tuple(input.shape)
-    return apply_view(Unsqueeze, input, shape=(*shape[:at], 1, *shape[at:]))
+    return viewed(Unsqueeze, input, shape=(*shape[:at], 1, *shape[at:]))
 
 
 @numpy_names
@@ -360,7 +358,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     """The tensor without its length-1 dims, or without those of ``dim`` that have length 1. A view."""
     dims = normalize_dims(dim, input.ndim) if dim is None or not hasattr(dim, "__len__") or len(dim) else ()
     shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims)
-    return apply_view(Squeeze, input, shape=shape)
+    return viewed(Squeeze, input, shape=shape)
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:

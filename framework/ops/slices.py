@@ -15,6 +15,7 @@ from framework.ops.casting import cast, into
 from framework.ops.dims import normalize_dim, numpy_names
 from framework.ops.indexing import getitem, place
 from framework.ops.storage import offset_of, strided
+from framework.ops.viewing import viewed
 from framework.tensor import Tensor
 
 
@@ -55,7 +56,7 @@ def select(input: Any, dim: int, index: Any) -> Any:
         raise DimensionError(
             f"select: index {at} out of range for tensor of size {list(input.shape)} at dimension {axis}"
         )
-    return apply_view(Select, input, index=(*(slice(None),) * axis, at % length))
+    return viewed(Select, input, index=(*(slice(None),) * axis, at % length))
 
 
 @numpy_names
@@ -72,12 +73,12 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     first += total if first < 0 else 0
     if first + length > total:
         raise ArgumentError(f"narrow: start ({first}) + length ({length}) exceeds dimension size ({total})")
-    return apply_view(Slice, input, index=(*(slice(None),) * axis, slice(first, first + length)))
+    return viewed(Slice, input, index=(*(slice(None),) * axis, slice(first, first + length)))
 
 
 def sliced(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     """``input[start:end:step]`` along ``dim``. A view."""
-    return apply_view(Slice, input, index=(*(slice(None),) * normalize_dim(dim, input.ndim), slice(start, end, step)))
+    return viewed(Slice, input, index=(*(slice(None),) * normalize_dim(dim, input.ndim), slice(start, end, step)))
 
 
 class Unfold(Op):

@@ -41,22 +41,40 @@ class Split(Op):
         return apply(Cat, *parts, axis=self.axis)
 
 
-def _together(parts: Sequence[Any], axis: int) -> Any:
-    """The array that consecutive parts of one array make up; None for others. Attention gives such gradients."""
+def _addresses(parts: Sequence[Any]) -> list[int] | None:
+    """Where parts of one array begin, if all are NumPy arrays of the same strides; else None."""
     first = parts[0]
     base = first.base if type(first) is np.ndarray else None
     if base is None:
         return None
-    start, length = 0, 0
     for part in parts:
         if type(part) is not np.ndarray or part.base is not base or part.strides != first.strides:
             return None
-        address = part.__array_interface__["data"][0]
-        if length and address != start + length * first.strides[axis]:
-            return None
-        start, length = address, part.shape[axis]
+    return [part.__array_interface__["data"][0] for part in parts]
+
+
+def _together(parts: Sequence[Any], axis: int) -> Any:
+    """The array that consecutive parts of one array make up; None for others. Attention gives such gradients."""
+    first, starts = parts[0], _addresses(parts)
+    if starts is None:
+        return None
+    step = first.strides[axis]
+    if any(b - a != part.shape[axis] * step for a, b, part in zip(starts, starts[1:], parts)):
+        return None
     shape = (*first.shape[:axis], sum(part.shape[axis] for part in parts), *first.shape[axis + 1 :])
     return np.lib.stride_tricks.as_strided(first, shape, first.strides)
+
+
+def _evenly(parts: Sequence[Any], axis: int) -> Any:
+    """The array whose entries along an axis are parts of one array, at even distances; None for others."""
+    first, starts = parts[0], _addresses(parts)
+    if starts is None or len(starts) < 2:
+        return None
+    step = starts[1] - starts[0]
+    if step <= 0 or any(b - a != step for a, b in pairwise(starts)):
+        return None
+    shape = (*first.shape[:axis], len(parts), *first.shape[axis:])
+    return np.lib.stride_tricks.as_strided(first, shape, (*first.strides[:axis], step, *first.strides[axis:]))
 
 
 class Unbind(Op):
@@ -70,6 +88,9 @@ class Unbind(Op):
     def backward(self, *gradients: Any) -> Any:
         from framework.ops.joining import Stack
 
+        whole = _evenly(gradients, self.axis)
+        if whole is not None:
+            return whole
         given = next(g for g in gradients if g is not None)
         xp = array_module(given.array if isinstance(given, Tensor) else given)
         parts = [xp.zeros(self.shape, self.dtype) if g is None else g for g in gradients]

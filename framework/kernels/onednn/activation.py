@@ -112,12 +112,17 @@ def in_order_of(g: Any, x: Any) -> Any:
 # oneDNN's functions
 
 
+def _kind(x: Any) -> str:
+    """The name of x's element type, one of the two there are; ``dtype.name`` takes 1.5 us to find it."""
+    return "float32" if x.itemsize == 4 else "bfloat16"
+
+
 def _forward(name: str) -> Callable[..., Any]:
     algorithm = _ALGORITHMS[name]
 
     def compute(x: Any, *params: Any, **named: Any) -> Any:
         y = np.empty_like(x)
-        _eltwise(x.size, x.dtype.name, *algorithm(*params, **named)).run(x, y)
+        _eltwise(x.size, _kind(x), *algorithm(*params, **named), work=x.size).run(x, y)
         return y
 
     return _documented(compute, name)
@@ -133,7 +138,8 @@ def _backward(name: str, saves_output: bool = False, flat: bool = False) -> Call
         if flat and v.dtype != FLOAT32:
             return plain(g, v, *params, **named)
         g, d = in_order_of(g, v), np.empty_like(v)
-        _eltwise_backward(v.size, v.dtype.name, *algorithm(*params, **named), saves_output).run(v, g, d)
+        plan = _eltwise_backward(v.size, _kind(v), *algorithm(*params, **named), saves_output, work=v.size)
+        plan.run(v, g, d)
         return plain(g, v, *params, **named) if flat and has_nan(d) else d
 
     return _documented(compute, f"{name}_backward")
@@ -189,14 +195,14 @@ def _number(value: float, dtype: Any) -> Any:
 def relu(x: Any, out: Any = None) -> Any:
     """``max(x, 0)``, into ``out`` if given, which may be x itself."""
     y = np.empty_like(x) if out is None else out
-    _larger(x.size, x.dtype.name, ("max", 0.0), False).run(x, _number(0.0, x.dtype), x, y)
+    _larger(x.size, _kind(x), ("max", 0.0), False).run(x, _number(0.0, x.dtype), x, y)
     return y
 
 
 def exp(x: Any) -> Any:
     """``e ** x``."""
     y = np.empty_like(x)
-    _larger(x.size, x.dtype.name, ("mul", 1.0), True).run(x, _number(1.0, x.dtype), x, y)
+    _larger(x.size, _kind(x), ("mul", 1.0), True).run(x, _number(1.0, x.dtype), x, y)
     return y
 
 

@@ -17,10 +17,9 @@ from framework.kernels.generic import norm as generic
 from framework.kernels.generic.passes import ones
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import FLOAT32, Plan, planned
+from framework.kernels.onednn.plans import FLOAT32, SHARED, Plan, planned
 
 FLAGS = api.SCALE | api.SHIFT
-SHARED = 1 << 14  # elements from which on several threads gain
 
 _shared: AbstractContextManager[None] = nullcontext()
 
@@ -43,9 +42,8 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, An
     y = np.empty(x.shape, x.dtype)
     mean, rstd = np.empty(rows, np.float32), np.empty(rows, np.float32)
     weight, bias = _vector(weight, count, 1), _vector(bias, count, 0)
-    with share(x):
-        plan = _forward(rows, count, "float32" if x.itemsize == 4 else "bfloat16", eps)
-        plan.run(x, weight, bias, mean, rstd, y)
+    plan = _forward(rows, count, "float32" if x.itemsize == 4 else "bfloat16", eps, work=x.size)
+    plan.run(x, weight, bias, mean, rstd, y)
     rstd += eps
     np.sqrt(rstd, rstd)
     return y, mean, np.divide(1, rstd, rstd)
@@ -63,9 +61,8 @@ def layer_norm_gradient(
     np.divide(1, variance, variance)  # with what is added to it, which the plan does not
     along = _vector(weight, count, 1)
     dw, db = np.empty(count, np.float32), np.empty(count, np.float32)
-    with share(x):
-        plan = _backward(rows, count, "float32" if x.itemsize == 4 else "bfloat16")
-        plan.run(x, mean, variance, g, along, along, dx, dw, db)
+    plan = _backward(rows, count, "float32" if x.itemsize == 4 else "bfloat16", work=x.size)
+    plan.run(x, mean, variance, g, along, along, dx, dw, db)
     return dx if wanted[0] else None, dw if wanted[1] else None, db if wanted[2] else None
 
 
@@ -90,4 +87,5 @@ def _backward(rows: int, count: int, kind: str) -> Plan:
         api.DIFF_SHIFTS,
     )  # fmt: skip
     arguments = (api.BACKWARD, layout, layout, layout, each, 0.0, FLAGS)
-    return Plan("layer_normalization_backward", arguments, kinds, (), _forward(rows, count, kind, 0.0), False)
+    hint = _forward(rows, count, kind, 0.0, work=rows * count)
+    return Plan("layer_normalization_backward", arguments, kinds, (), hint, False)

@@ -23,6 +23,9 @@ from framework.kernels.onednn.library import Argument, OneDNNError, library
 from framework.settings import _Settings
 
 KEPT = 512  # plans that each maker keeps, the least recently used going first
+SHARED = (
+    1 << 14
+)  # elements from which on threads gain: waking one for less takes as long, and milliseconds if it is busy
 _ARRAY_DATA = 16  # where a NumPy array object keeps the address of its data: behind the object's two-word header
 
 SIZES = {"float32": 4, "bfloat16": 2, "uint8": 1}  # bytes of an element
@@ -77,15 +80,19 @@ def has_bfloat16() -> bool:
 
 
 def planned(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep what a function makes, by its arguments and by what else a primitive depends on."""
+    """Keep what a function makes, by its arguments and by what else a primitive depends on.
+
+    The function that is made takes the elements to ``work`` on, too: few of them keep the next run of the plan to the
+    calling thread.
+    """
 
     @functools.lru_cache(KEPT)
     def made(count: int, precision: str, arguments: tuple[Any, ...]) -> Any:
         return make(*arguments)
 
     @functools.wraps(make)
-    def get(*arguments: Any) -> Any:
-        return made(threads.openmp(), _Settings.precision, arguments)
+    def get(*arguments: Any, work: int = SHARED) -> Any:
+        return made(threads.openmp() if work >= SHARED else threads.openmp(1), _Settings.precision, arguments)
 
     _caches.append(made)
     return get

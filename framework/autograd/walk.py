@@ -16,6 +16,7 @@ from framework.autograd.op import FREED, Op
 from framework.autograd.rules import as_tensor, call, cast, fit, raise_overwritten
 from framework.devices import array_module
 from framework.errors import GraphError
+from framework.kernels.memory import is_whole
 from framework.kernels.registry import LARGE, choose
 from framework.tensor import Tensor, wrap
 
@@ -176,7 +177,7 @@ class Walk:
 
 def _is_fresh(node: Op, g: Any, gradients: list[Any], results: tuple[Any, ...]) -> bool:
     """Whether a rule made this array for one edge alone: not the gradient passed on, no view, not given twice."""
-    if not node.gives_fresh or g.base is not None or not g.ndim:
+    if not node.gives_fresh or not is_whole(g) or not g.ndim:
         return False
     for other in gradients:
         if other is g:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework.devices import array_module
+from framework.kernels.memory import empty
 
 
 class _Count:
@@ -45,7 +46,7 @@ def empty_last(shape: tuple[int, ...], dtype: Any) -> Any:
     if 0 in shape:
         return np.empty(shape, dtype)
     size = np.dtype(dtype).itemsize
-    return np.ndarray(shape, dtype, None, 0, tuple([s * size for s in strides_last(shape)]))
+    return empty(shape, dtype, tuple([s * size for s in strides_last(shape)]))
 
 
 def last(x: Any) -> Any:

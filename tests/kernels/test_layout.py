@@ -93,3 +93,18 @@ def test_layouts_go_there_and_back(shape):
     if 1 not in shape and 0 not in shape:
         assert not is_last(x)
         assert np.shares_memory(last(y), y)
+
+
+def test_large_results_begin_at_a_cache_line_and_are_nobodys_view():
+    from framework.kernels.memory import LARGE, LINE, is_whole
+
+    for shape in ((1, 16, 2, 2), (1, 16, 700, 1000)):
+        x = empty_last(shape, np.float32)
+        x[...] = 1
+        assert is_last(x)
+        assert is_whole(x)
+        assert not is_whole(x[0])
+        assert x[0].base is x
+        assert x.nbytes < LARGE or x.ctypes.data % LINE == 0
+        assert framework.from_numpy(x).clone().sum() == x.size
+        assert framework.from_numpy(x).storage_offset() == 0

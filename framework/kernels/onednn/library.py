@@ -23,7 +23,7 @@ from framework.kernels import threads
 
 VARIABLE = "EAGERKIT_ONEDNN"  # a path to libdnnl, or "off"
 OLDEST = (3, 2)
-SPINS = "10000"
+SPINS = "30000"
 OPENMP = 2  # a runtime whose threads we can set the number of
 
 STATUSES = {
@@ -289,7 +289,7 @@ class Library:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Have OpenMP, if it is loaded now, spin for a tenth of a millisecond where it waits, and sleep then.
+    """Have OpenMP, if it is loaded now, spin for some tenths of a millisecond where it waits, and sleep then.
 
     Left to itself it spins for several, and where another process has one of the cores, the thread that is waited for may
     be queued behind the one that spins, for a time slice of 4 ms: a step of a small transformer took 490 ms, not 380.

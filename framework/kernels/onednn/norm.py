@@ -25,6 +25,7 @@ from framework.kernels.generic.norm import group_norm as group_norm
 from framework.kernels.generic.norm import group_norm_gradient as group_norm_gradient
 from framework.kernels.generic.norm import rms_norm as rms_norm
 from framework.kernels.layout import last
+from framework.kernels.memory import empty
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.layer_norm import layer_norm as layer_norm
 from framework.kernels.onednn.layer_norm import layer_norm_gradient as layer_norm_gradient
@@ -108,10 +109,15 @@ def _moved(g: Any) -> Any:
     return moved.transpose(0, moved.ndim - 1, *range(1, moved.ndim - 1))
 
 
+def _like(x: Any) -> Any:
+    """A new array of the shape, type and memory order of x."""
+    return empty(x.shape, x.dtype, x.strides)
+
+
 def affine(x: Any, scale: Any, shift: Any) -> Any:
     """``x * scale + shift`` with one of each a channel: batch norm by known statistics."""
     channels, x = x.shape[1], _dense(x)
-    y = np.empty_like(x)
+    y = _like(x)
     scale, shift = _vector(scale, channels, 1), _vector(shift, channels, 0)
     joined = _joined(x)
     if joined > 1:
@@ -143,7 +149,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, An
 
 def _trained(x: Any, scale: Any, shift: Any, eps: float, joined: int) -> tuple[Any, Any, Any]:
     channels = x.shape[1] * joined
-    y, mean, variance = np.empty_like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
+    y, mean, variance = _like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
     with share(x):
         _forward(*_key(x, joined), eps, False).run(x, scale, shift, mean, variance, y)
     return y, mean, variance
@@ -169,7 +175,7 @@ def batch_norm_gradient(
     g = _dense(g) if _last(g) else _moved(g)
     if fixed and wanted == (True, False, False):
         return affine(g, rstd if weight is None else rstd * weight, None), None, None
-    dx, dw, db = np.empty_like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
+    dx, dw, db = _like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
     variance = np.ascontiguousarray(1 / (rstd * rstd), np.float32)  # with what is added to it, which the plan does not
     mean, weight = np.ascontiguousarray(mean, np.float32), _vector(weight, channels, 1)
     with share(x):

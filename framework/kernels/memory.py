@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
+from pickle import PickleBuffer
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,10 @@ def empty(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> Any:
     if size < LARGE:
         return np.ndarray(shape, dtype, None, 0, strides)
     block = np.empty(size + LINE, np.uint8)
-    # a view's base would be the block if that were an array
-    return np.ndarray(shape, dtype, memoryview(block), -block.ctypes.data % LINE, strides)  # type: ignore[arg-type]
+    # through something that is no array: else the result, and every view of it, would count as a view of the block
+    return np.ndarray(shape, dtype, PickleBuffer(block), -block.ctypes.data % LINE, strides)  # type: ignore[arg-type]
 
 
 def is_whole(array: Any) -> bool:
     """Whether an array is no view of another: it has memory of its own, as NumPy or ``empty`` gave it."""
-    return array.base is None or type(array.base) is memoryview
+    return array.base is None or type(array.base) is PickleBuffer

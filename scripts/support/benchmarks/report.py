@@ -8,6 +8,7 @@ from support.benchmarks.runs import Row
 
 NAMES = {"ours": "ours", "torch": "torch", "compiled": "compiled"}
 DASH = "-"
+OURS_ALONE = ("asked", "aim")  # columns for us, not for the README
 
 
 def figure(value: float | None, digits: int = 2, unit: str = "") -> str:
@@ -69,13 +70,14 @@ def markdown(rows: list[Row], sides: list[str], ceiling: float | None, machine: 
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     top = "" if ceiling is None else f" The ceiling is {ceiling:.0f} GFLOP/s."
     heads = columns(sides)
+    kept = [place for place, head in enumerate(heads) if head not in OURS_ALONE]
     lines = [
         f"{machine['date']}, {machine['processor']}, {machine['threads']} threads, {machine['system']}; {versions}.{top}",
         "",
-        "| " + " | ".join(heads) + " |",
-        "|" + "---|" + "---:|" * (len(heads) - 1),
+        "| " + " | ".join(heads[place] for place in kept) + " |",
+        "|" + "---|" + "---:|" * (len(kept) - 1),
     ]
     for row in rows:
-        _, *figures = cells(row, sides, ceiling)
-        lines.append("| " + " | ".join([row.what, *figures]) + " |")
+        entries = [row.what, *cells(row, sides, ceiling)[1:]]
+        lines.append("| " + " | ".join(entries[place] for place in kept) + " |")
     return "\n".join(lines)

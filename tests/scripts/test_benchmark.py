@@ -165,9 +165,7 @@ MACHINE = {
 def test_the_table_for_the_readme():
     lines = report.markdown(ROWS, ["ours", "torch"], 30.0, MACHINE).splitlines()
     assert lines[0] == "2026-01-02, A processor, 2 threads, Linux; numpy 2.4. The ceiling is 30 GFLOP/s."
-    assert (
-        lines[4] == "| MLP 784-128-10, batch 64, training | 2.000 | 5.000 | 2.50 | 3 | 10 % | 80 | 80 |"
-    )
+    assert lines[4] == "| MLP 784-128-10, batch 64, training | 2.000 | 5.000 | 2.50 | 3 | 10 % | 80 | 80 |"
     assert len({line.count("|") for line in lines[2:]}) == 1
     compiled = report.cells(ROWS[0], ["ours", "torch", "compiled"], None)
     assert compiled[4:6] == ["4.000", "2.00"] and len(compiled) == len(report.columns(["ours", "compiled"]))

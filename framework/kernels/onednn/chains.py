@@ -22,7 +22,7 @@ def chain(out: Any, first: Any, *steps: Any) -> None:
     """Compute ``first``, then one step after the other, into ``out``, which may be any of the operands.
 
     Args:
-        out, first: 1-d contiguous float32 arrays of one length.
+        out, first: float32 arrays of one length, all operands without gaps and in one memory order.
         steps: names and operands in turn: "add", "sub", "mul" or "div" and such an array, one of bools (0 or
             1), or a number; "sqrt", "reciprocal" or "abs" and None. The first one has an operand.
 

@@ -127,27 +127,36 @@ def _forward(
     return Weighted(plan, api.WEIGHTS, *_weight_layout(weight, strides, SIZES[kind], groups), kind, True)
 
 
+def _gradient(
+    kind: str, x: Ints, weight: Ints, y: Ints, where: tuple[Any, ...], groups: int, of_weight: bool
+) -> Plan | None:
+    """The plan for the gradient of the weight or of the input; None where oneDNN has none for the geometry."""
+    source, filters, target = _layouts(kind, x, weight, y, groups)
+    places = _geometry(x[2:], y[2:], weight[2:], *where)
+    if of_weight:
+        creator, arguments = "convolution_backward_weights", (api.DIRECT, source, filters, None, target, *places)
+        kinds = (api.SRC, api.DIFF_DST, api.DIFF_WEIGHTS)
+    else:
+        creator, arguments = "convolution_backward_data", (api.DIRECT, source, filters, target, *places)
+        kinds = (api.DIFF_DST, api.WEIGHTS, api.DIFF_SRC)
+    try:
+        hint = Plan(
+            "convolution_forward",
+            (api.FORWARD_TRAINING, api.DIRECT, source, filters, None, target, *places),
+            (api.SRC, api.WEIGHTS, api.DST),
+        )
+        return Plan(creator, arguments, kinds, hint=hint, forward=False)
+    except OneDNNError:
+        return None  # an output padding that is longer than the stride, as transposed convolutions may have
+
+
 @planned
 def _input_gradient(
     kind: str, x: Ints, weight: Ints, strides: Ints, y: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> Weighted | None:
-    source, filters, target = _layouts(kind, x, weight, y, groups)
-    where = _geometry(x[2:], y[2:], weight[2:], stride, padding, dilation)
-    try:
-        hint = Plan(
-            "convolution_forward",
-            (api.FORWARD_TRAINING, api.DIRECT, source, filters, None, target, *where),
-            (api.SRC, api.WEIGHTS, api.DST),
-        )
-        plan = Plan(
-            "convolution_backward_data",
-            (api.DIRECT, source, filters, target, *where),
-            (api.DIFF_DST, api.WEIGHTS, api.DIFF_SRC),
-            hint=hint,
-            forward=False,
-        )
-    except OneDNNError:
-        return None  # an output padding that is longer than the stride, as transposed convolutions may have
+    plan = _gradient(kind, x, weight, y, (stride, padding, dilation), groups, False)
+    if plan is None:
+        return None
     return Weighted(plan, api.WEIGHTS, *_weight_layout(weight, strides, SIZES[kind], groups), kind, True)
 
 
@@ -155,28 +164,11 @@ def _input_gradient(
 def _weight_gradient(
     kind: str, x: Ints, weight: Ints, y: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> Weighted | None:
-    source, filters, target = _layouts(kind, x, weight, y, groups)
-    where = _geometry(x[2:], y[2:], weight[2:], stride, padding, dilation)
-    try:
-        hint = Plan(
-            "convolution_forward",
-            (api.FORWARD_TRAINING, api.DIRECT, source, filters, None, target, *where),
-            (api.SRC, api.WEIGHTS, api.DST),
-        )
-        plan = Plan(
-            "convolution_backward_weights",
-            (api.DIRECT, source, filters, None, target, *where),
-            (api.SRC, api.DIFF_DST, api.DIFF_WEIGHTS),
-            hint=hint,
-            forward=False,
-        )
-    except OneDNNError:
+    plan = _gradient(kind, x, weight, y, (stride, padding, dilation), groups, True)
+    if plan is None:
         return None
-    strides = strides_of(weight)
-    return Weighted(
-        plan, api.DIFF_WEIGHTS, *_weight_layout(weight, tuple([s * SIZES[kind] for s in strides]), SIZES[kind], groups),
-        kind, False,
-    )  # fmt: skip
+    strides = tuple([s * SIZES[kind] for s in strides_of(weight)])
+    return Weighted(plan, api.DIFF_WEIGHTS, *_weight_layout(weight, strides, SIZES[kind], groups), kind, False)
 
 
 def forward(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from framework.kernels.onednn import library as api
-from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import FLOAT32, Plan, planned
+from framework.kernels.onednn.activation import filled
+from framework.kernels.onednn.chains import chain
+from framework.kernels.onednn.plans import FLOAT32
 from framework.kernels.registry import LARGE
 
 NAME = "onednn"
@@ -24,34 +24,15 @@ def declines(a: Any, b: Any) -> str | None:
         return "not two NumPy arrays of float32"
     if a.size < LARGE:
         return "too small to be worth a call of oneDNN"
-    if a.shape != b.shape or a.strides != b.strides or not _dense(a):
+    if a.shape != b.shape or a.strides != b.strides or not filled(a):
         return "shapes or memory orders differ, or the memory has gaps"
     return None
-
-
-def _dense(x: Any) -> bool:
-    """Whether x fills its memory without gaps, in whatever order of axes."""
-    if x.flags.forc:
-        return True
-    expected = x.itemsize
-    for stride, length in sorted(zip(x.strides, x.shape, strict=True)):
-        if length > 1:
-            if stride != expected:
-                return False
-            expected *= length
-    return True
-
-
-@planned
-def _plan(algorithm: str, size: int) -> Plan:
-    layout = library().layout((size,), "float32", (1,))
-    return Plan("binary", (api.BINARY[algorithm], layout, layout, layout), (api.SRC, api.SRC_1, api.DST))
 
 
 def _compute(algorithm: str, a: Any, b: Any, out: Any) -> Any:
     if out is None:
         out = np.empty_like(a)
-    _plan(algorithm, a.size).run(a, b, out)
+    chain(out, a, algorithm, b)
     return out
 
 

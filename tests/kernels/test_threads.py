@@ -62,6 +62,7 @@ def test_an_exception_in_a_part_is_raised():
         threads.parallel(body, [1, 2, 3])
 
 
+@WITH_OPENMP
 def test_work_inside_a_part_has_one_thread_and_the_callers_context():
     framework.ones(4)
     seen = []

@@ -7,26 +7,17 @@ from 16 K elements on; with less they only wait for each other, milliseconds whe
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from framework.kernels import threads
 from framework.kernels.generic import norm as generic
 from framework.kernels.generic.passes import ones
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import FLOAT32, SHARED, Plan, planned
+from framework.kernels.onednn.plans import FLOAT32, Plan, planned
 
 FLAGS = api.SCALE | api.SHIFT
-
-_shared: AbstractContextManager[None] = nullcontext()
-
-
-def share(x: Any) -> AbstractContextManager[None]:
-    """Within it, work on an array as small as x keeps to the calling thread."""
-    return _shared if x.size >= SHARED else threads.limited(1)
 
 
 def _vector(v: Any, count: int, value: float) -> Any:

@@ -29,7 +29,6 @@ from framework.kernels.memory import empty
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.layer_norm import layer_norm as layer_norm
 from framework.kernels.onednn.layer_norm import layer_norm_gradient as layer_norm_gradient
-from framework.kernels.onednn.layer_norm import share
 from framework.kernels.onednn.library import library
 from framework.kernels.onednn.plans import Plan, kind_of, planned
 
@@ -122,9 +121,8 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
     joined = _joined(x)
     if joined > 1:
         scale, shift, channels = np.tile(scale, joined), np.tile(shift, joined), channels * joined
-    with share(x):
-        plan = _forward(*_key(x, joined), 0.0, True)
-        plan.run(x, scale, shift, _filled(channels, 0), _filled(channels, 1), y)
+    plan = _forward(*_key(x, joined), 0.0, True, work=x.size)
+    plan.run(x, scale, shift, _filled(channels, 0), _filled(channels, 1), y)
     return y
 
 
@@ -150,8 +148,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, An
 def _trained(x: Any, scale: Any, shift: Any, eps: float, joined: int) -> tuple[Any, Any, Any]:
     channels = x.shape[1] * joined
     y, mean, variance = _like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
-    with share(x):
-        _forward(*_key(x, joined), eps, False).run(x, scale, shift, mean, variance, y)
+    _forward(*_key(x, joined), eps, False, work=x.size).run(x, scale, shift, mean, variance, y)
     return y, mean, variance
 
 
@@ -178,8 +175,7 @@ def batch_norm_gradient(
     dx, dw, db = _like(x), np.empty(channels, np.float32), np.empty(channels, np.float32)
     variance = np.ascontiguousarray(1 / (rstd * rstd), np.float32)  # with what is added to it, which the plan does not
     mean, weight = np.ascontiguousarray(mean, np.float32), _vector(weight, channels, 1)
-    with share(x):
-        _backward(*_key(x, 1), fixed).run(x, mean, variance, g, weight, dx, dw, db)
+    _backward(*_key(x, 1), fixed, work=x.size).run(x, mean, variance, g, weight, dx, dw, db)
     return dx if wanted[0] else None, dw if wanted[1] else None, db if wanted[2] else None
 
 
@@ -202,7 +198,7 @@ def _backward(n: int, channels: int, length: int, kind: str, known: bool) -> Pla
     kinds = (
         api.SRC, api.MEAN, api.VARIANCE, api.DIFF_DST, api.SCALES, api.DIFF_SRC, api.DIFF_SCALES, api.DIFF_SHIFTS
     )  # fmt: skip
-    hint = _forward(n, channels, length, kind, 0.0, known)
+    hint = _forward(n, channels, length, kind, 0.0, known, work=n * channels * length)
     return Plan(
         "batch_normalization_backward", (api.BACKWARD, layout, layout, layout, 0.0, flags), kinds, (), hint, False
     )

@@ -23,9 +23,7 @@ from framework.kernels.onednn.library import Argument, OneDNNError, library
 from framework.settings import _Settings
 
 KEPT = 512  # plans that each maker keeps, the least recently used going first
-SHARED = (
-    1 << 14
-)  # elements from which on threads gain: waking one for less takes as long, and milliseconds if it is busy
+SHARED = 1 << 14  # elements from which on threads gain: less is done while one wakes, milliseconds if it is busy
 _ARRAY_DATA = 16  # where a NumPy array object keeps the address of its data: behind the object's two-word header
 
 SIZES = {"float32": 4, "bfloat16": 2, "uint8": 1}  # bytes of an element
@@ -34,7 +32,6 @@ FLOAT32, BFLOAT16 = np.dtype(np.float32), np.dtype(bfloat16.numpy)
 library()  # loaded before the first plan, so that there are threads to ask for
 _pointer_at = ctypes.c_void_p.from_address
 _local = threading.local()
-_caches: list[Any] = []
 
 
 def address(array: Any) -> int | None:
@@ -76,7 +73,8 @@ def has_bfloat16() -> bool:
     if not os.path.exists("/proc/cpuinfo"):
         return False
     with open("/proc/cpuinfo") as file:
-        return any(flag in file.read() for flag in ("avx512_bf16", "amx_bf16"))
+        text = file.read()
+    return "avx512_bf16" in text or "amx_bf16" in text
 
 
 def planned(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,14 +92,7 @@ def planned(make: Callable[..., Any]) -> Callable[..., Any]:
     def get(*arguments: Any, work: int = SHARED) -> Any:
         return made(threads.openmp() if work >= SHARED else threads.openmp(1), _Settings.precision, arguments)
 
-    _caches.append(made)
     return get
-
-
-def forget() -> None:
-    """Drop all plans: after a fork, whose child has none of the threads that they were made for."""
-    for cache in _caches:
-        cache.cache_clear()
 
 
 class Plan:

@@ -1,3 +1,6 @@
-"""Vision: data sets, transforms and models."""
+"""Vision: data sets, transforms, models, operators on boxes and regions, image files, pictures and metrics."""
 
-from vision import datasets, io, models, transforms
+from framework.utils.summary import summary
+from vision import datasets, io, metrics, models, ops, transforms, tv_tensors, utils
+from vision.cam import grad_cam
+from vision.extraction import features

@@ -51,7 +51,11 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     kind = condition.array.dtype if isinstance(condition, Tensor) else condition.dtype
     if kind.kind != "b" and kind != "uint8":
         raise DtypeError(f"where: expected condition to be a boolean tensor, but got a tensor with dtype {kind}")
-    if isinstance(input, NUMBERS) and isinstance(other, NUMBERS):
+    numbers = isinstance(input, NUMBERS) and isinstance(other, NUMBERS)
+    if numbers and not isinstance(condition, Tensor):
+        # in a gradient rule, where NumPy's float64 of a 0-d array is a Python float too and keeps its dtype
+        numbers = not (hasattr(input, "dtype") or hasattr(other, "dtype"))
+    if numbers:
         dtype = result_type(input, other).numpy
         xp = array_module(condition.array if isinstance(condition, Tensor) else condition)
         a, b = xp.asarray(input, dtype=dtype), xp.asarray(other, dtype=dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flops_of(name: str, arrays: tuple[Any, ...], result: Any) -> int:
-    """The operations of one op's forward; 0 for ops that are not counted: all but matrix products and convolutions."""
+    """The operations of one op's forward; 0 for ops that are not counted: all but products, of recurrent layers too."""
     if name == "MatMul":
         return 2 * prod(result.shape) * arrays[0].shape[-1]
     if name == "Linear":
@@ -18,4 +18,8 @@ def flops_of(name: str, arrays: tuple[Any, ...], result: Any) -> int:
         return 2 * prod(arrays[0].shape) * prod(arrays[1].shape[1:])
     if name == "WeightGradient":  # (Cout, Cin / groups, *kernel) for each place of the output's gradient
         return 2 * prod(arrays[0].shape) * prod(result.shape[1:])
+    if name == "ScaledDotProductAttention":  # queries with keys, and weights with values
+        return 2 * prod(result.shape[:-1]) * arrays[1].shape[-2] * (arrays[0].shape[-1] + result.shape[-1])
+    if name == "Recurrent":  # each step's input and state, by their weights
+        return 2 * arrays[0].shape[0] * (arrays[3].size + arrays[4].size)
     return 0

@@ -1,75 +1,49 @@
-"""From ``--data`` to data sets: what is meant, how pictures are prepared, and how they are augmented."""
+"""From ``--data`` to data sets: what is meant, and how its pictures are prepared."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support.preparation import CIFAR, GREY, Augmentation, Preparation, photographs
 
 from framework.data import Dataset, Subset
 from framework.errors import ArgumentError, nearest
-from vision import transforms as T
-from vision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, FashionMNIST, ImageFolder, RenderedDigits
+from vision import datasets as D
 
-NAMED: dict[str, Any] = {
-    "mnist": MNIST, "fashion-mnist": FashionMNIST, "kmnist": KMNIST, "cifar10": CIFAR10, "cifar100": CIFAR100,
-}  # fmt: skip
 HELD_OUT = ("val", "valid", "validation", "test")  # folders with pictures that are not trained on
 SHARE_HELD_OUT = 0.2  # of a folder without such a one
-AUGMENTATIONS = ("none", "basic", "strong")
 
 
-@dataclass
-class Preparation:
-    """How a picture becomes the model's input; kept beside the weights, so that prediction does the same."""
+@dataclass(frozen=True)
+class Named:
+    """A data set that is known by name: how to make its training and test part, and how its pictures are."""
 
-    size: int  # pixels a side
-    channels: int  # 1 grey, 3 colour
-    mean: list[float]
-    std: list[float]
-    resize: bool  # whether pictures have to be brought to size; else they have it
+    make: Callable[..., Any]  # (root, training part?, download=) -> data set
+    preparation: Preparation | None  # None for photographs of all sizes
+    mirrored: bool  # whether mirror images are of the same class
+    present: Callable[[str], bool] = lambda root: False  # whether a folder is recognised as holding it
 
-    def evaluation(self) -> Any:
-        """The transform for evaluation and prediction."""
-        steps: list[Any] = [T.Grayscale() if self.channels == 1 else T.RGB()]
-        if self.resize:
-            steps += [T.Resize(round(self.size * 8 / 7)), T.CenterCrop(self.size)]
-        return T.Compose([*steps, T.ToTensor(), T.Normalize(self.mean, self.std)])
 
-    def new_picture(self) -> Any:
-        """The transform for a picture from elsewhere, of any size."""
-        if self.resize:
-            return self.evaluation()
-        return T.Compose([T.Resize([self.size, self.size]), self.evaluation()])
+def _train(kind: Any) -> Callable[..., Any]:
+    return lambda root, training, download: kind(root, train=training, download=download)
 
-    def training(self, augment: str, mirrored: bool) -> Any:
-        """The transform for training.
 
-        Args:
-            augment: one of ``AUGMENTATIONS``.
-            mirrored: whether a picture's mirror image is of the same class (not so for digits).
-        """
-        if augment == "none":
-            return self.evaluation()
-        steps: list[Any] = [T.Grayscale() if self.channels == 1 else T.RGB()]
-        if self.resize:
-            steps.append(T.RandomResizedCrop(self.size, scale=(0.35, 1.0) if augment == "basic" else (0.1, 1.0)))
-        else:
-            steps.append(T.RandomCrop(self.size, padding=2 if self.channels == 1 else 4))
-        if mirrored:
-            steps.append(T.RandomHorizontalFlip())
-        if augment == "strong":
-            steps.append(T.RandomAffine(15, shear=10, interpolation=T.InterpolationMode.BILINEAR))
-            steps.append(T.ColorJitter(0.4, 0.4, 0.4 if self.channels == 3 else 0, 0.1 if self.channels == 3 else 0))
-        steps += [T.ToTensor(), T.Normalize(self.mean, self.std)]
-        return T.Compose([*steps, T.RandomErasing(0.25)] if augment == "strong" else steps)
+def _split(kind: Any, first: str = "train", second: str = "test") -> Callable[..., Any]:
+    return lambda root, training, download: kind(root, split=first if training else second, download=download)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for a JSON file."""
-        return asdict(self)
+
+NAMED: dict[str, Named] = {
+    "mnist": Named(_train(D.MNIST), GREY, False, D.MNIST.present),
+    "fashion-mnist": Named(_train(D.FashionMNIST), GREY, True, D.FashionMNIST.present),
+    "kmnist": Named(_train(D.KMNIST), GREY, False, D.KMNIST.present),
+    "cifar10": Named(_train(D.CIFAR10), CIFAR, True, D.CIFAR10.present),
+    "cifar100": Named(_train(D.CIFAR100), CIFAR, True, D.CIFAR100.present),
+}
 
 
 @dataclass
@@ -82,30 +56,34 @@ class Images:
     classes: list[str]
     preparation: Preparation
 
+    @property
+    def targets(self) -> Any:
+        """The class numbers of the test pictures."""
+        return np.array([self.test.targets[i] for i in range(len(self.test))])  # type: ignore[attr-defined]
 
-GREY = Preparation(28, 1, [0.25], [0.3], False)
-CIFAR = Preparation(32, 3, [0.491, 0.482, 0.447], [0.247, 0.243, 0.262], False)
-IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
-
-def load_images(data: str, root: str, augment: str, size: int, seed: int) -> Images:
+def load_images(
+    data: str, root: str, augmentation: Augmentation, size: int, seed: int, preparation: Preparation | None = None
+) -> Images:
     """The data sets that ``--data`` names, transformed and ready.
 
     Args:
         data: "digits", a name in ``NAMED``, or a folder.
         root: where a named data set's files are, or are downloaded to.
-        augment: one of ``AUGMENTATIONS``.
+        augmentation: of the training pictures.
         size: pixels a side, for folders of pictures.
         seed: decides which pictures of a folder without a test part are held out.
+        preparation: that of pretrained weights, instead of the data set's own.
 
     Raises:
         ArgumentError, FileNotFoundError, FileFormatError: what is meant is not there, or broken.
     """
     if data == "digits":
-        train, test = RenderedDigits(True), RenderedDigits(False)
-        return _with_transforms("digits", train, test, GREY, augment, mirrored=False)
+        train, test = D.RenderedDigits(True), D.RenderedDigits(False)
+        chosen = _for_any_size(preparation) or GREY
+        return _with_transforms("digits", train, test, chosen, augmentation, mirrored=False)
     if data in NAMED:
-        return _named(data, NAMED[data], root, augment, download=True)
+        return _named(data, root, augmentation, size, preparation, download=True)
     if not os.path.isdir(data):
         known = ["digits", *NAMED]
         if os.path.exists(data) or os.sep in data:
@@ -113,40 +91,49 @@ def load_images(data: str, root: str, augment: str, size: int, seed: int) -> Ima
                 f"--data {data}: there is no such folder; give a folder with one folder of pictures a class"
             )
         raise ArgumentError(f"--data {data}: neither a folder nor one of {', '.join(known)}{nearest(data, known)}")
-    for name, kind in NAMED.items():
-        if kind.present(data):
-            return _named(name, kind, data, augment, download=False)
-    return _folder(Path(data), augment, size, seed)
+    for name, entry in NAMED.items():
+        if entry.present(data):
+            return _named(name, data, augmentation, size, preparation, download=False)
+    return _folder(Path(data), augmentation, _for_any_size(preparation) or photographs(size), seed)
 
 
-def _named(name: str, kind: Any, root: str, augment: str, download: bool) -> Images:
-    train, test = (kind(root, train=part, download=download) for part in (True, False))
-    preparation = GREY if issubclass(kind, MNIST) else CIFAR
-    return _with_transforms(name, train, test, preparation, augment, mirrored=kind in (CIFAR10, CIFAR100, FashionMNIST))
+def _for_any_size(preparation: Preparation | None) -> Preparation | None:
+    """A preparation from elsewhere, which may have been for pictures that all had the model's size."""
+    if preparation is None or preparation.resize is not None:
+        return preparation
+    return replace(preparation, resize=preparation.size)
+
+
+def _named(
+    name: str, root: str, augmentation: Augmentation, size: int, preparation: Preparation | None, download: bool
+) -> Images:
+    entry = NAMED[name]
+    train, test = (entry.make(root, part, download=download) for part in (True, False))
+    chosen = _for_any_size(preparation) or entry.preparation or photographs(size)
+    return _with_transforms(name, train, test, chosen, augmentation, entry.mirrored)
 
 
 def _with_transforms(
-    name: str, train: Any, test: Any, preparation: Preparation, augment: str, mirrored: bool
+    name: str, train: Any, test: Any, preparation: Preparation, augmentation: Augmentation, mirrored: bool
 ) -> Images:
-    train.transform = preparation.training(augment, mirrored)
+    train.transform = preparation.training(augmentation, mirrored)
     test.transform = preparation.evaluation()
     return Images(name, train, test, list(train.classes), preparation)
 
 
-def _folder(folder: Path, augment: str, size: int, seed: int) -> Images:
-    preparation = Preparation(size, 3, IMAGENET_MEAN, IMAGENET_STD, True)
+def _folder(folder: Path, augmentation: Augmentation, preparation: Preparation, seed: int) -> Images:
     held_out = next((folder / name for name in HELD_OUT if (folder / name).is_dir()), None)
     if (folder / "train").is_dir() and held_out is not None:
-        train, test = ImageFolder(folder / "train"), ImageFolder(held_out)
+        train, test = D.ImageFolder(folder / "train"), D.ImageFolder(held_out)
         if train.classes != test.classes:
             odd = sorted(set(train.classes) ^ set(test.classes))
             raise ArgumentError(f"--data {folder}: train and {held_out.name} differ in the classes {', '.join(odd)}")
-        return _with_transforms(folder.name, train, test, preparation, augment, mirrored=True)
-    train = ImageFolder(folder, transform=preparation.training(augment, True))
-    test = ImageFolder(folder, transform=preparation.evaluation())
+        return _with_transforms(folder.name, train, test, preparation, augmentation, mirrored=True)
+    train = D.ImageFolder(folder, transform=preparation.training(augmentation, True))
+    test = D.ImageFolder(folder, transform=preparation.evaluation())
     if len(train.classes) < 2:
         raise ArgumentError(f"--data {folder}: found the one class {train.classes[0]}; a classifier needs two or more")
-    first, second = _split(np.array(train.targets), seed)
+    first, second = _divided(np.array(train.targets), seed)
     if not len(second):
         raise ArgumentError(
             f"--data {folder}: too few pictures to hold any out for testing; give a train and a val folder"
@@ -154,7 +141,7 @@ def _folder(folder: Path, augment: str, size: int, seed: int) -> Images:
     return Images(folder.name, Subset(train, first), Subset(test, second), list(train.classes), preparation)
 
 
-def _split(targets: np.ndarray[Any, Any], seed: int) -> tuple[list[int], list[int]]:
+def _divided(targets: np.ndarray[Any, Any], seed: int) -> tuple[list[int], list[int]]:
     """Numbers of the samples to train on and to hold out, the same share of each class."""
     rng = np.random.Generator(np.random.Philox(seed))
     first: list[int] = []

@@ -1,20 +1,17 @@
-"""A run's folder: its settings, its weights, its figures and its pictures."""
+"""A run's folder: its settings, its classes, its weights and its figures."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from framework.io import FileFormatError, atomic_path, atomic_write, load_file, save_file
+from framework.io import FileFormatError, atomic_write, load_file, save_file
 from hub import create
-from support.images import Preparation
+from support.preparation import Preparation
 
-CHECKPOINT, WEIGHTS, SETTINGS = "last.ckpt", "model.safetensors", "settings.json"
+CHECKPOINT, WEIGHTS, SETTINGS, CLASSES = "last.ckpt", "model.safetensors", "settings.json", "classes.txt"
 
 
 def choose_folder(wanted: str | None, name: str) -> Path:
@@ -46,6 +43,20 @@ def choose_folder(wanted: str | None, name: str) -> Path:
 def write_json(path: Path, content: Any) -> None:
     """A JSON file, written in one step."""
     atomic_write(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_settings(folder: Path, args: Any, config: dict[str, Any], images: Any) -> None:
+    """What builds the model and prepares its pictures again, and the class names, one a line in the outputs' order."""
+    settings = {
+        "task": "image-classification",
+        "model": args.model,
+        "model_config": config,
+        "classes": images.classes,
+        "preparation": images.preparation.as_dict(),
+        "arguments": {k: v for k, v in vars(args).items() if k not in ("resume", "out")},
+    }
+    write_json(folder / SETTINGS, settings)
+    atomic_write(folder / CLASSES, "".join(f"{name}\n" for name in images.classes))
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -86,52 +97,6 @@ def save_weights(folder: Path, model: Any) -> None:
 def write_metrics(folder: Path, history: list[dict[str, Any]]) -> None:
     """One line of JSON an epoch."""
     atomic_write(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-
-
-def draw_curves(folder: Path, history: list[dict[str, Any]]) -> None:
-    """A picture of loss and accuracy over the epochs, where Matplotlib is installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["train_loss"] for row in history], marker="o", label="training")
-    left.plot(epochs, [row["loss"] for row in history], marker="o", label="test")
-    left.set(xlabel="epoch", ylabel="loss")
-    left.legend()
-    right.plot(epochs, [100 * row["accuracy"] for row in history], marker="o", color="C2")
-    right.set(xlabel="epoch", ylabel="test accuracy, %")
-    _store(figure, folder / "curves.png")
-
-
-def draw_mistakes(folder: Path, dataset: Any, classes: list[str], scores: Any, targets: Any, count: int = 24) -> None:
-    """A picture of the test pictures that were got wrong with the most confidence, where Matplotlib is installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return
-    from matplotlib.figure import Figure
-
-    guesses = scores.argmax(1)
-    wrong = np.flatnonzero(guesses != targets)
-    worst = wrong[np.argsort(-scores[wrong, guesses[wrong]])][:count]
-    if not len(worst):
-        return
-    figure = Figure(figsize=(12, 1.9 * -(-len(worst) // 8)), layout="constrained")
-    for place, index in enumerate(worst, 1):
-        image = dataset[int(index)][0].numpy()
-        low, high = image.min(), image.max()
-        image = (image - low) / (high - low if high > low else 1)
-        axes = figure.add_subplot(-(-len(worst) // 8), 8, place)
-        axes.imshow(image[0] if len(image) == 1 else image.transpose(1, 2, 0), cmap="gray")
-        axes.set_title(f"{classes[targets[index]]} as {classes[guesses[index]]}", fontsize=8)
-        axes.axis("off")
-    _store(figure, folder / "mistakes.png")
-
-
-def _store(figure: Any, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
 
 
 def resume_target(resume: str) -> tuple[Path, Path]:

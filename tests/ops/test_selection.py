@@ -28,6 +28,23 @@ def test_where_broadcasts_and_has_gradients():
 
 
 @pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: framework.where(x > 0, x, 0),
+        lambda x: framework.maximum(x, x * 0.5),
+        lambda x: x.clamp(min=0),
+        lambda x: x.max(),
+        lambda x: x.norm(),
+    ],
+)
+def test_the_gradient_of_a_number_in_double_precision_keeps_its_digits(function):
+    """NumPy's float64 is a Python float too, but not one that takes the default dtype."""
+    x = leaf(0.5)
+    (function(x) * (1 / 3)).backward()
+    assert x.grad.item() == 1 / 3
+
+
+@pytest.mark.parametrize(
     ("x", "y", "expected"),
     [(1, 2, "int64"), (1, 2.5, "float32"), (True, False, "bool"), (1.0, 1j, "complex64")],
 )

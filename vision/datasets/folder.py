@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from framework.errors import ArgumentError
+from vision.datasets.skipping import Skipper
 from vision.datasets.vision import VisionDataset, numbered
 from vision.io import open_image
 
@@ -153,6 +154,11 @@ class ImageFolder(DatasetFolder):
     Args:
         root, transform, target_transform, is_valid_file, allow_empty: as in ``DatasetFolder``.
         loader: what makes an image of a path; Pillow, in RGB, unless given.
+        on_error: "raise" at an image that cannot be read, or "skip" to give the next one that can in its place.
+
+    Attributes:
+        imgs: (path, class number) of every image.
+        skipped: how many images were found broken, where ``on_error="skip"``; a loader's worker processes count alone.
 
     Example:
         >>> ImageFolder("flowers/train", transform=transforms.ToTensor()).classes
@@ -167,7 +173,18 @@ class ImageFolder(DatasetFolder):
         loader: Callable[[str], Any] = default_loader,
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
+        on_error: str = "raise",
     ) -> None:
         extensions = IMG_EXTENSIONS if is_valid_file is None else None
         super().__init__(root, loader, extensions, transform, target_transform, is_valid_file, allow_empty)
         self.imgs = self.samples
+        self._skipper = Skipper(self, on_error)
+
+    @property
+    def skipped(self) -> int:
+        """How many images were found broken and skipped."""
+        return len(self._skipper.broken)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        index, image = self._skipper.read(index, len(self.samples), lambda number: self.loader(self.samples[number][0]))
+        return self._finish(image, self.samples[index][1])

@@ -6,6 +6,7 @@ Reference: LeCun, Cortes and Burges, "The MNIST database of handwritten digits";
 from __future__ import annotations
 
 import gzip
+import lzma
 import math
 import os
 import zlib
@@ -28,16 +29,17 @@ _MOST_DIMS = 8
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
-    """The array of an idx file, gzipped or not.
+    """The array of an idx file, plain or packed by gzip or xz.
 
     Raises:
         FileFormatError: the file is no idx file, is cut short, or holds more than its header says.
     """
     name = os.fspath(path)
     with open(name, "rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"  # an idx file begins with two zeros
+        head = plain.read(6)  # an idx file begins with two zeros
+    opener: Any = gzip.open if head.startswith(b"\x1f\x8b") else lzma.open if head == b"\xfd7zXZ\0" else open
     try:
-        with gzip.open(name) if packed else open(name, "rb") as file:
+        with opener(name, "rb") as file:
             head = file.read(4)
             if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or head[3] > _MOST_DIMS:
                 raise FileFormatError(f"{name}: not an idx file")
@@ -48,8 +50,10 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
             if shape is None or wanted > _LARGEST:
                 raise FileFormatError(f"{name}: cut short in its header, or its header says an absurd size ({shape})")
             data = file.read(wanted + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FileFormatError(f"{name}: the gzip data is broken ({error}); download it again") from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise FileFormatError(
+            f"{name}: the {'xz' if opener is lzma.open else 'gzip'} data is broken ({error}); download it again"
+        ) from None
     if len(data) != wanted:
         there = "more" if len(data) > wanted else len(data)
         raise FileFormatError(f"{name}: the header says {shape}, {wanted} bytes, and there are {there}")
@@ -102,8 +106,7 @@ class MNIST(VisionDataset):
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.train = train
-        part = "train" if train else "t10k"
-        images, labels = (self._file(f"{part}-{kind}-ubyte.gz", download) for kind in ("images-idx3", "labels-idx1"))
+        images, labels = (self._file(name, download) for name in self._names())
         pixels, targets = read_idx(images), read_idx(labels)
         if pixels.ndim != 3 or pixels.dtype != np.uint8 or targets.shape != pixels.shape[:1]:
             raise FileFormatError(
@@ -113,6 +116,11 @@ class MNIST(VisionDataset):
             raise FileFormatError(f"{labels}: holds labels outside 0 to {len(self.classes) - 1}")
         self.data = wrap(pixels)
         self.targets = wrap(targets.astype(np.int64))
+
+    def _names(self) -> tuple[str, str]:
+        """The files of the part, packed: images and labels."""
+        part = "train" if self.train else "t10k"
+        return f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz"
 
     @property
     def class_to_idx(self) -> dict[str, int]:

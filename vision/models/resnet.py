@@ -9,11 +9,13 @@ As in torchvision, the stride of a bottleneck sits in its 3 x 3 convolution, whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from framework import nn
 from framework.errors import ArgumentError
-from hub import refuse_weights, register_model
+from hub import FitRules, WeightsEnum, register_model
+from vision.models.entries import NEW_RECIPE, RECIPES, imagenet1k
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -115,11 +117,12 @@ class ResNet(nn.Module):
         groups, width_per_group: of the 3 x 3 convolutions in bottlenecks.
         replace_stride_with_dilation: for each of the last three stages, whether to dilate instead of striding.
         norm_layer: builds a normalisation from its channels; ``BatchNorm2d`` unless given.
-        in_channels: of the pictures; torchvision's are fixed at 3.
 
     Shape:
-        (N, in_channels, H, W) -> (N, num_classes); 224 x 224 pictures in the papers.
+        (N, 3, H, W) -> (N, num_classes); 224 x 224 pictures in the papers.
     """
+
+    fit_rules = FitRules(head=("fc",), stem="conv1")
 
     def __init__(
         self,
@@ -131,7 +134,6 @@ class ResNet(nn.Module):
         width_per_group: int = 64,
         replace_stride_with_dilation: list[bool] | None = None,
         norm_layer: NormLayer | None = None,
-        in_channels: int = 3,
     ) -> None:
         super().__init__()
         dilate = replace_stride_with_dilation or [False, False, False]
@@ -142,7 +144,7 @@ class ResNet(nn.Module):
         self.dilation = 1
         self.groups = groups
         self.base_width = width_per_group
-        self.conv1 = nn.Conv2d(in_channels, self.inplanes, 7, stride=2, padding=3, bias=False)
+        self.conv1 = nn.Conv2d(3, self.inplanes, 7, stride=2, padding=3, bias=False)
         self.bn1 = self._norm_layer(self.inplanes)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -200,74 +202,198 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-# The builders. Each takes torchvision's ``weights``, which has to be None, and ``progress``, and ResNet's arguments.
+_weights = partial(imagenet1k, paper="https://arxiv.org/abs/1512.03385", head=ResNet.fit_rules.head)
 
 
-@register_model
-def resnet18(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+class ResNet18_Weights(WeightsEnum):
+    """Weights of ``resnet18``."""
+
+    IMAGENET1K_V1 = _weights(
+        "resnet18-f37072fd.pth", acc1=69.758, acc5=89.078, num_params=11_689_512, ops=1.814, file_size=44.661,
+        crop_size=224, recipe=f"{RECIPES}#resnet",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V1
+
+
+class ResNet34_Weights(WeightsEnum):
+    """Weights of ``resnet34``."""
+
+    IMAGENET1K_V1 = _weights(
+        "resnet34-b627a593.pth", acc1=73.314, acc5=91.42, num_params=21_797_672, ops=3.664, file_size=83.275,
+        crop_size=224, recipe=f"{RECIPES}#resnet",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V1
+
+
+class ResNet50_Weights(WeightsEnum):
+    """Weights of ``resnet50``."""
+
+    IMAGENET1K_V1 = _weights(
+        "resnet50-0676ba61.pth", acc1=76.13, acc5=92.862, num_params=25_557_032, ops=4.089, file_size=97.781,
+        crop_size=224, recipe=f"{RECIPES}#resnet",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _weights(
+        "resnet50-11ad3fa6.pth", acc1=80.858, acc5=95.434, num_params=25_557_032, ops=4.089, file_size=97.79,
+        crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#issuecomment-1013906621",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+class ResNet101_Weights(WeightsEnum):
+    """Weights of ``resnet101``."""
+
+    IMAGENET1K_V1 = _weights(
+        "resnet101-63fe2227.pth", acc1=77.374, acc5=93.546, num_params=44_549_160, ops=7.801, file_size=170.511,
+        crop_size=224, recipe=f"{RECIPES}#resnet",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _weights(
+        "resnet101-cd907fc2.pth", acc1=81.886, acc5=95.78, num_params=44_549_160, ops=7.801, file_size=170.53,
+        crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+class ResNet152_Weights(WeightsEnum):
+    """Weights of ``resnet152``."""
+
+    IMAGENET1K_V1 = _weights(
+        "resnet152-394f9c45.pth", acc1=78.312, acc5=94.046, num_params=60_192_808, ops=11.514, file_size=230.434,
+        crop_size=224, recipe=f"{RECIPES}#resnet",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _weights(
+        "resnet152-f82ba261.pth", acc1=82.284, acc5=96.002, num_params=60_192_808, ops=11.514, file_size=230.474,
+        crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+_resnext_weights = partial(imagenet1k, paper="https://arxiv.org/abs/1611.05431", head=ResNet.fit_rules.head)
+
+
+class ResNeXt50_32X4D_Weights(WeightsEnum):
+    """Weights of ``resnext50_32x4d``."""
+
+    IMAGENET1K_V1 = _resnext_weights(
+        "resnext50_32x4d-7cdf4587.pth", acc1=77.618, acc5=93.698, num_params=25_028_904, ops=4.23, file_size=95.789,
+        crop_size=224, recipe=f"{RECIPES}#resnext",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _resnext_weights(
+        "resnext50_32x4d-1a0047aa.pth", acc1=81.198, acc5=95.34, num_params=25_028_904, ops=4.23, file_size=95.833,
+        crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+class ResNeXt101_32X8D_Weights(WeightsEnum):
+    """Weights of ``resnext101_32x8d``."""
+
+    IMAGENET1K_V1 = _resnext_weights(
+        "resnext101_32x8d-8ba56ff5.pth", acc1=79.312, acc5=94.526, num_params=88_791_336, ops=16.414,
+        file_size=339.586, crop_size=224, recipe=f"{RECIPES}#resnext",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _resnext_weights(
+        "resnext101_32x8d-110c445d.pth", acc1=82.834, acc5=96.228, num_params=88_791_336, ops=16.414,
+        file_size=339.673, crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe-with-fixres",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+class ResNeXt101_64X4D_Weights(WeightsEnum):
+    """Weights of ``resnext101_64x4d``."""
+
+    IMAGENET1K_V1 = _resnext_weights(
+        "resnext101_64x4d-173b62eb.pth", acc1=83.246, acc5=96.454, num_params=83_455_272, ops=15.46,
+        file_size=319.318, crop_size=224, resize_size=232, recipe="https://github.com/pytorch/vision/pull/5935",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V1
+
+
+_wide_weights = partial(imagenet1k, paper="https://arxiv.org/abs/1605.07146", head=ResNet.fit_rules.head)
+
+
+class Wide_ResNet50_2_Weights(WeightsEnum):
+    """Weights of ``wide_resnet50_2``."""
+
+    IMAGENET1K_V1 = _wide_weights(
+        "wide_resnet50_2-95faca4d.pth", acc1=78.468, acc5=94.086, num_params=68_883_240, ops=11.398,
+        file_size=131.82, crop_size=224, recipe="https://github.com/pytorch/vision/pull/912#issue-445437439",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _wide_weights(
+        "wide_resnet50_2-9ba9bcbe.pth", acc1=81.602, acc5=95.758, num_params=68_883_240, ops=11.398,
+        file_size=263.124, crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe-with-fixres",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+class Wide_ResNet101_2_Weights(WeightsEnum):
+    """Weights of ``wide_resnet101_2``."""
+
+    IMAGENET1K_V1 = _wide_weights(
+        "wide_resnet101_2-32ee1156.pth", acc1=78.848, acc5=94.284, num_params=126_886_696, ops=22.753,
+        file_size=242.896, crop_size=224, recipe="https://github.com/pytorch/vision/pull/912#issue-445437439",
+    )  # fmt: skip
+    IMAGENET1K_V2 = _wide_weights(
+        "wide_resnet101_2-d733dc28.pth", acc1=82.51, acc5=96.02, num_params=126_886_696, ops=22.753,
+        file_size=484.747, crop_size=224, resize_size=232, recipe=f"{NEW_RECIPE}#new-recipe",
+    )  # fmt: skip
+    DEFAULT = IMAGENET1K_V2
+
+
+@register_model(weights=ResNet18_Weights)
+def resnet18(**config: Any) -> ResNet:
     """ResNet-18: 11.7 M parameters."""
-    refuse_weights("resnet18", weights)
     return ResNet(BasicBlock, [2, 2, 2, 2], **config)
 
 
-@register_model
-def resnet34(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNet34_Weights)
+def resnet34(**config: Any) -> ResNet:
     """ResNet-34: 21.8 M parameters."""
-    refuse_weights("resnet34", weights)
     return ResNet(BasicBlock, [3, 4, 6, 3], **config)
 
 
-@register_model
-def resnet50(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNet50_Weights)
+def resnet50(**config: Any) -> ResNet:
     """ResNet-50: 25.6 M parameters."""
-    refuse_weights("resnet50", weights)
     return ResNet(Bottleneck, [3, 4, 6, 3], **config)
 
 
-@register_model
-def resnet101(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNet101_Weights)
+def resnet101(**config: Any) -> ResNet:
     """ResNet-101: 44.5 M parameters."""
-    refuse_weights("resnet101", weights)
     return ResNet(Bottleneck, [3, 4, 23, 3], **config)
 
 
-@register_model
-def resnet152(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNet152_Weights)
+def resnet152(**config: Any) -> ResNet:
     """ResNet-152: 60.2 M parameters."""
-    refuse_weights("resnet152", weights)
     return ResNet(Bottleneck, [3, 8, 36, 3], **config)
 
 
-@register_model
-def resnext50_32x4d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNeXt50_32X4D_Weights)
+def resnext50_32x4d(**config: Any) -> ResNet:
     """ResNeXt-50, 32 groups of width 4: 25.0 M parameters."""
-    refuse_weights("resnext50_32x4d", weights)
     return ResNet(Bottleneck, [3, 4, 6, 3], groups=32, width_per_group=4, **config)
 
 
-@register_model
-def resnext101_32x8d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNeXt101_32X8D_Weights)
+def resnext101_32x8d(**config: Any) -> ResNet:
     """ResNeXt-101, 32 groups of width 8: 88.8 M parameters."""
-    refuse_weights("resnext101_32x8d", weights)
     return ResNet(Bottleneck, [3, 4, 23, 3], groups=32, width_per_group=8, **config)
 
 
-@register_model
-def resnext101_64x4d(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=ResNeXt101_64X4D_Weights)
+def resnext101_64x4d(**config: Any) -> ResNet:
     """ResNeXt-101, 64 groups of width 4: 83.5 M parameters."""
-    refuse_weights("resnext101_64x4d", weights)
     return ResNet(Bottleneck, [3, 4, 23, 3], groups=64, width_per_group=4, **config)
 
 
-@register_model
-def wide_resnet50_2(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=Wide_ResNet50_2_Weights)
+def wide_resnet50_2(**config: Any) -> ResNet:
     """Wide ResNet-50-2: bottlenecks twice as wide, 68.9 M parameters."""
-    refuse_weights("wide_resnet50_2", weights)
     return ResNet(Bottleneck, [3, 4, 6, 3], width_per_group=128, **config)
 
 
-@register_model
-def wide_resnet101_2(*, weights: None = None, progress: bool = True, **config: Any) -> ResNet:
+@register_model(weights=Wide_ResNet101_2_Weights)
+def wide_resnet101_2(**config: Any) -> ResNet:
     """Wide ResNet-101-2: bottlenecks twice as wide, 126.9 M parameters."""
-    refuse_weights("wide_resnet101_2", weights)
     return ResNet(Bottleneck, [3, 4, 23, 3], width_per_group=128, **config)

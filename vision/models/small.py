@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework import nn
-from hub import refuse_weights, register_model
+from hub import FitRules, register_model
 
 
 class SmallCNN(nn.Module):
@@ -19,6 +19,8 @@ class SmallCNN(nn.Module):
     Shape:
         (N, in_channels, H, W) with H and W at least 4 -> (N, num_classes). Feature maps are averaged to 7 x 7.
     """
+
+    fit_rules = FitRules(head=("classifier.4",), stem="features.0")
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1, width: int = 16) -> None:
         super().__init__()
@@ -47,9 +49,6 @@ class SmallCNN(nn.Module):
 
 
 @register_model
-def small_cnn(
-    *, weights: None = None, progress: bool = True, num_classes: int = 10, in_channels: int = 1, width: int = 16
-) -> SmallCNN:
-    """The small net that `SmallCNN` describes; ``weights`` has to be None."""
-    refuse_weights("small_cnn", weights)
+def small_cnn(num_classes: int = 10, in_channels: int = 1, width: int = 16) -> SmallCNN:
+    """A small net for small pictures: two convolutions and two linear layers, 0.2 M parameters."""
     return SmallCNN(num_classes, in_channels, width)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from framework import nn
 from framework.errors import ArgumentError
 from framework.random import default_generator
 from framework.tensor import Tensor
+from vision import tv_tensors
+from vision.transforms.dispatch import Kernel, call_kernel
 
 _SHOWN = (bool, int, float, str, tuple, list, enum.Enum)  # attributes of these types stand in a transform's repr
 
@@ -33,13 +35,19 @@ def uniform(bounds: Sequence[float]) -> float:
     return float(random_numbers().uniform(bounds[0], bounds[1]))
 
 
+def is_pure_tensor(inpt: Any) -> bool:
+    """Whether something is a tensor of no particular kind."""
+    return isinstance(inpt, Tensor) and not isinstance(inpt, tv_tensors.TVTensor)
+
+
 class Transform(nn.Module):
-    """Turns an image, or the images inside a sample, into others.
+    """Turns an image, or a sample of images, masks, boxes and points, into another.
 
     Subclasses write ``transform``, and ``make_params`` if they are random.
 
-    A sample may be nested in tuples, lists and dicts. Its Pillow images are transformed; where it has none, its first
-    tensor is. All else passes through, such as the class number in ``(image, target)``.
+    A sample may be nested in tuples, lists and dicts. Its Pillow images and its ``tv_tensors`` are transformed, all by
+    the same random numbers. Where it has no image or video, its first plain tensor is the image. All else passes
+    through, such as the class number in ``(image, target)``.
 
     Example:
         >>> class Darker(Transform):
@@ -49,7 +57,7 @@ class Transform(nn.Module):
         ...         return functional.adjust_brightness(inpt, params["factor"])
     """
 
-    _transformed_types: tuple[type, ...] = (Tensor, Image.Image)
+    _transformed_types: tuple[Any, ...] = (Tensor, Image.Image)  # types, or predicates
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,35 +66,39 @@ class Transform(nn.Module):
         """Raise if the sample holds what the transform cannot take."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw what one application needs, given the images it is for."""
+        """Draw what one application needs, given the images, masks, boxes and points that it is for."""
         return {}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Apply to one image."""
+        """Apply to one of them."""
         raise NotImplementedError(f"{type(self).__name__}: a transform must define transform(inpt, params)")
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its images transformed; several arguments come back as a tuple."""
         sample = inputs if len(inputs) > 1 else inputs[0]
-        leaves: list[Any] = []
-        _collect(sample, leaves)
+        leaves = flatten(sample)
         self.check_inputs(leaves)
         chosen = self._chosen(leaves)
         params = self.make_params([leaf for leaf, wanted in zip(leaves, chosen, strict=True) if wanted])
         results = iter(
             [self.transform(leaf, params) if wanted else leaf for leaf, wanted in zip(leaves, chosen, strict=True)]
         )
-        return _rebuild(sample, results)
+        return unflatten(sample, results)
 
     def _chosen(self, leaves: list[Any]) -> list[bool]:
-        tensor_wanted = not any(isinstance(leaf, Image.Image) for leaf in leaves)
+        """Which leaves to transform."""
+        tensor_wanted = not has_any(leaves, Image.Image, tv_tensors.Image, tv_tensors.Video)
         chosen = []
         for leaf in leaves:
-            wanted = isinstance(leaf, self._transformed_types)
-            if wanted and isinstance(leaf, Tensor):
+            wanted = check_type(leaf, self._transformed_types)
+            if wanted and is_pure_tensor(leaf):
                 wanted, tensor_wanted = tensor_wanted, False
             chosen.append(wanted)
         return chosen
+
+    def _call_kernel(self, functional: Kernel, inpt: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a functional makes of an input; what it has no kernel for passes through."""
+        return call_kernel(functional, inpt, *args, **kwargs)
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``."""
@@ -106,9 +118,7 @@ class RandomTransform(Transform):
         if random_numbers().random() < self.p:
             return super().forward(*inputs)
         sample = inputs if len(inputs) > 1 else inputs[0]
-        leaves: list[Any] = []
-        _collect(sample, leaves)
-        self.check_inputs(leaves)
+        self.check_inputs(flatten(sample))
         return sample
 
 
@@ -142,6 +152,21 @@ class Lambda(Transform):
         return ", ".join(name for name in names if name)
 
 
+def check_type(obj: Any, types_or_checks: tuple[Any, ...]) -> bool:
+    """Whether something is of one of some types, or passes one of some predicates."""
+    return any(isinstance(obj, t) if isinstance(t, type) else t(obj) for t in types_or_checks)
+
+
+def has_any(flat_inputs: list[Any], *types_or_checks: Any) -> bool:
+    """Whether a sample holds something of any of the types (or predicates)."""
+    return any(check_type(leaf, types_or_checks) for leaf in flat_inputs)
+
+
+def has_all(flat_inputs: list[Any], *types_or_checks: Any) -> bool:
+    """Whether a sample holds something of each of the types (or predicates)."""
+    return all(has_any(flat_inputs, t) for t in types_or_checks)
+
+
 def check_probability(who: str, p: float) -> float:
     """A probability, or an error that names the transform."""
     if not 0.0 <= p <= 1.0:
@@ -149,24 +174,28 @@ def check_probability(who: str, p: float) -> float:
     return p
 
 
-def _collect(sample: Any, leaves: list[Any]) -> None:
-    """Append what tuples, lists and dicts hold, in order."""
-    if isinstance(sample, dict):
-        sample = list(sample.values())
-    elif not isinstance(sample, tuple | list):
-        leaves.append(sample)
-        return
-    for part in sample:
-        _collect(part, leaves)
+def flatten(sample: Any) -> list[Any]:
+    """What tuples, lists and dicts hold, in order."""
+    leaves: list[Any] = []
+    pending = [sample]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            pending.extend(reversed(part.values()))
+        elif isinstance(part, tuple | list):
+            pending.extend(reversed(part))
+        else:
+            leaves.append(part)
+    return leaves
 
 
-def _rebuild(sample: Any, leaves: Any) -> Any:
+def unflatten(sample: Any, leaves: Iterator[Any]) -> Any:
     """The same containers around other leaves."""
     if isinstance(sample, dict):
         filled = copy.copy(sample)
-        filled.update((key, _rebuild(value, leaves)) for key, value in sample.items())
+        filled.update((key, unflatten(value, leaves)) for key, value in sample.items())
         return filled
     if isinstance(sample, tuple | list):
-        parts = [_rebuild(part, leaves) for part in sample]
+        parts = [unflatten(part, leaves) for part in sample]
         return type(sample)(*parts) if hasattr(sample, "_fields") else type(sample)(parts)
     return next(leaves)

@@ -12,10 +12,10 @@ from PIL import Image
 from framework import dtypes
 from framework.errors import ArgumentError, ShapeError
 from framework.ops.padding import pad as pad_tensor
-from framework.tensor import Tensor
 from vision.transforms.base import Transform, uniform
 from vision.transforms.convert import pil_to_tensor, to_pil_image
-from vision.transforms.images import two_sizes, unsupported
+from vision.transforms.dispatch import functional
+from vision.transforms.images import two_sizes
 
 
 def _check_kernel_size(name: str, kernel_size: Any) -> tuple[int, int]:
@@ -32,6 +32,7 @@ def _weights(size: int, sigma: float) -> list[float]:
     return [float(w) for w in values / values.sum()]
 
 
+@functional
 def gaussian_blur(inpt: Any, kernel_size: int | Sequence[int], sigma: float | Sequence[float] | None = None) -> Any:
     """An image blurred by a Gaussian; at its edges it is continued by reflection.
 
@@ -49,8 +50,6 @@ def gaussian_blur(inpt: Any, kernel_size: int | Sequence[int], sigma: float | Se
         raise ArgumentError(f"gaussian_blur: sigma should be one or two positive numbers, got {sigma!r}")
     if isinstance(inpt, Image.Image):
         return to_pil_image(gaussian_blur(pil_to_tensor(inpt), (across, down), widths), inpt.mode)
-    if not isinstance(inpt, Tensor):
-        raise unsupported("gaussian_blur", inpt)
     image: Any = inpt
     if image.numel() == 0:
         return image
@@ -101,4 +100,4 @@ class GaussianBlur(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The blurred image."""
-        return gaussian_blur(inpt, self.kernel_size, params["sigma"])
+        return self._call_kernel(gaussian_blur, inpt, self.kernel_size, params["sigma"])

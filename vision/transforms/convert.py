@@ -13,7 +13,8 @@ from framework import dtypes
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.ops.values import tensor
 from framework.tensor import Tensor, wrap
-from vision.transforms.base import Transform
+from vision import tv_tensors
+from vision.transforms.dispatch import functional, kernel
 
 _WIDE_GREY = "I;16" if sys.byteorder == "little" else "I;16B"
 _MODES = {  # which Pillow modes hold an array of (channels, dtype); the first is taken unless one is asked for
@@ -41,14 +42,12 @@ def pil_to_tensor(pic: Image.Image) -> Tensor:
     return wrap(_channels_first(np.asarray(pic)))
 
 
-def to_image(inpt: Any) -> Tensor:
-    """A Pillow image or an array (H, W) or (H, W, C) as a tensor (C, H, W) of its own values; a tensor as it is."""
-    if isinstance(inpt, Tensor):
-        return inpt
-    if isinstance(inpt, Image.Image):
-        return pil_to_tensor(inpt)
+def to_image(inpt: Any) -> tv_tensors.Image:
+    """A Pillow image, an array (H, W) or (H, W, C) or a tensor as an ``Image`` (C, H, W) of its own values."""
+    if isinstance(inpt, Tensor | Image.Image):
+        return tv_tensors.Image(inpt)
     if isinstance(inpt, np.ndarray) and inpt.ndim in (2, 3):
-        return wrap(_channels_first(inpt))
+        return tv_tensors.Image(wrap(_channels_first(inpt)))
     raise TypeError(f"to_image: expected a tensor, an array (H, W, C) or a Pillow image, got {type(inpt).__name__}")
 
 
@@ -114,14 +113,15 @@ def largest_value(kind: dtypes.dtype) -> int:
     return 1 if kind.is_floating_point or kind is dtypes.bool_ else int(dtypes.iinfo(kind).max)
 
 
+@functional
 def to_dtype(inpt: Any, dtype: dtypes.dtype = dtypes.float32, scale: bool = False) -> Any:
     """A tensor in another dtype; with ``scale``, full brightness in the one becomes full brightness in the other.
 
     Raises:
         DtypeError: the float type cannot hold all values of the integer type.
     """
-    if not isinstance(inpt, Tensor):
-        raise TypeError(f"to_dtype: expected a tensor, got {type(inpt).__name__}; put ToImage or PILToTensor before it")
+    if isinstance(inpt, Image.Image):
+        raise TypeError("to_dtype: expected a tensor, got a Pillow image; put ToImage or PILToTensor before it")
     image: Any = inpt
     source = image.dtype
     if source is dtype:
@@ -144,11 +144,17 @@ def to_dtype(inpt: Any, dtype: dtypes.dtype = dtypes.float32, scale: bool = Fals
     return (image >> (before - after)).to(dtype) if before > after else image.to(dtype) << (after - before)
 
 
+@kernel(to_dtype, tv_tensors.Mask, tv_tensors.BoundingBoxes, tv_tensors.KeyPoints)
+def _to_plain_dtype(inpt: Any, dtype: dtypes.dtype = dtypes.float32, scale: bool = False) -> Any:
+    return inpt.to(dtype)  # these hold no brightness that could be scaled
+
+
 def convert_image_dtype(image: Any, dtype: dtypes.dtype = dtypes.float32) -> Any:
     """``to_dtype`` with ``scale``."""
     return to_dtype(image, dtype, scale=True)
 
 
+@functional
 def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Any:
     """``(inpt - mean) / std`` by channel, of a float tensor (..., C, H, W).
 
@@ -156,8 +162,8 @@ def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: b
         TypeError: it is no float tensor.
         ArgumentError: ``std`` holds a zero.
     """
-    if not isinstance(inpt, Tensor):
-        raise TypeError(f"normalize: expected a float tensor, got {type(inpt).__name__}; put ToTensor before it")
+    if isinstance(inpt, Image.Image):
+        raise TypeError("normalize: expected a float tensor, got a Pillow image; put ToTensor before it")
     image: Any = inpt
     if not image.is_floating_point():
         raise DtypeError(f"normalize: expected a float tensor, got {image.dtype}; put ToTensor or ToDtype before it")
@@ -175,102 +181,3 @@ def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: b
     values = image.array - middle.array  # the usual case: fresh memory is what costs here, so take it once
     values /= spread.array
     return wrap(values)
-
-
-class ToTensor(Transform):
-    """A Pillow image or an array (H, W, C) as a tensor (C, H, W); bytes become floats of 0..1."""
-
-    _transformed_types = (Image.Image, np.ndarray)
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
-        """The tensor."""
-        return to_tensor(inpt)
-
-
-class PILToTensor(Transform):
-    """A Pillow image as a tensor (C, H, W) of its own values."""
-
-    _transformed_types = (Image.Image,)
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
-        """The tensor."""
-        return pil_to_tensor(inpt)
-
-
-class ToImage(Transform):
-    """A Pillow image or an array (H, W, C) as a tensor (C, H, W) of its own values."""
-
-    _transformed_types = (Tensor, Image.Image, np.ndarray)
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Tensor:
-        """The tensor."""
-        return to_image(inpt)
-
-
-class ToPILImage(Transform):
-    """A tensor (C, H, W) or an array (H, W, C) as a Pillow image."""
-
-    _transformed_types = (Tensor, np.ndarray)
-
-    def __init__(self, mode: str | None = None) -> None:
-        super().__init__()
-        self.mode = mode
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Image.Image:
-        """The image."""
-        return to_pil_image(inpt, self.mode)
-
-
-class ToDtype(Transform):
-    """A tensor in another dtype, its range of values mapped too if ``scale``."""
-
-    _transformed_types = (Tensor,)
-
-    def __init__(self, dtype: dtypes.dtype, scale: bool = False) -> None:
-        super().__init__()
-        if not isinstance(dtype, dtypes.dtype):
-            raise ArgumentError(f"ToDtype: dtype must be a dtype such as framework.float32, got {dtype!r}")
-        self.dtype = dtype
-        self.scale = scale
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The tensor in that dtype."""
-        return to_dtype(inpt, self.dtype, self.scale)
-
-
-class ConvertImageDtype(Transform):
-    """A tensor in another dtype and its range of values."""
-
-    _transformed_types = (Tensor,)
-
-    def __init__(self, dtype: dtypes.dtype = dtypes.float32) -> None:
-        super().__init__()
-        self.dtype = dtype
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The tensor in that dtype."""
-        return convert_image_dtype(inpt, self.dtype)
-
-
-class Normalize(Transform):
-    """``(image - mean) / std`` by channel, of a float tensor.
-
-    Args:
-        mean, std: one value a channel, in the units of the image's values (0..1 after ``ToTensor``).
-        inplace: write into the image.
-    """
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
-        super().__init__()
-        self.mean = list(mean)
-        self.std = list(std)
-        self.inplace = inplace
-
-    def check_inputs(self, flat_inputs: list[Any]) -> None:
-        """Refuse Pillow images, which hold no floats."""
-        if any(isinstance(leaf, Image.Image) for leaf in flat_inputs):
-            raise TypeError("Normalize: does not support Pillow images; put ToTensor before it")
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The normalised tensor."""
-        return normalize(inpt, self.mean, self.std, self.inplace)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework.errors import ArgumentError, ShapeError
-from vision.transforms.base import RandomTransform, Transform, random_numbers, uniform
+from vision.transforms.base import RandomTransform, Transform, has_any, random_numbers, uniform
 from vision.transforms.geometry import (
     PADDING_MODES,
     center_crop,
@@ -27,9 +27,10 @@ from vision.transforms.images import (
     fill_for,
     four_sides,
     interpolation_mode,
-    sample_dimensions,
+    query_size,
     two_sizes,
 )
+from vision.tv_tensors import BoundingBoxes, KeyPoints, Mask
 
 
 class Resize(Transform):
@@ -60,7 +61,7 @@ class Resize(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The resized image."""
-        return resize(inpt, self.size, self.interpolation, self.max_size, self.antialias)
+        return self._call_kernel(resize, inpt, self.size, self.interpolation, self.max_size, self.antialias)
 
 
 class CenterCrop(Transform):
@@ -76,10 +77,19 @@ class CenterCrop(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The cropped image."""
-        return center_crop(inpt, self.size)
+        return self._call_kernel(center_crop, inpt, self.size)
 
 
-class FiveCrop(Transform):
+class _Crops(Transform):
+    """Several crops of one image. There is one set of boxes and masks, so samples with these are refused."""
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Refuse samples with boxes, masks or points."""
+        if has_any(flat_inputs, BoundingBoxes, Mask, KeyPoints):
+            raise TypeError(f"{type(self).__name__}: bounding boxes, masks and keypoints are not supported")
+
+
+class FiveCrop(_Crops):
     """The four corners and the middle of an image, as a tuple."""
 
     def __init__(self, size: int | Sequence[int]) -> None:
@@ -88,10 +98,10 @@ class FiveCrop(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The five images."""
-        return five_crop(inpt, self.size)
+        return self._call_kernel(five_crop, inpt, self.size)
 
 
-class TenCrop(Transform):
+class TenCrop(_Crops):
     """The four corners and the middle of an image and of its mirror image, as a tuple."""
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
@@ -101,7 +111,7 @@ class TenCrop(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The ten images."""
-        return ten_crop(inpt, self.size, self.vertical_flip)
+        return self._call_kernel(ten_crop, inpt, self.size, self.vertical_flip)
 
 
 def _check_padding(who: str, padding: Any, padding_mode: str) -> None:
@@ -126,7 +136,7 @@ class Pad(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The padded image."""
-        return pad(inpt, self.padding, fill_for(self.fill, inpt), self.padding_mode)
+        return self._call_kernel(pad, inpt, self.padding, fill_for(self.fill, inpt), self.padding_mode)
 
 
 class RandomCrop(Transform):
@@ -160,7 +170,7 @@ class RandomCrop(Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The border, and the rectangle."""
-        _, rows, columns = sample_dimensions("RandomCrop", flat_inputs)
+        rows, columns = query_size(flat_inputs, "RandomCrop")
         height, width = self.size
         left, top, right, bottom = four_sides("RandomCrop", 0 if self.padding is None else self.padding)
         down, across = height - (rows + top + bottom), width - (columns + left + right)
@@ -186,8 +196,8 @@ class RandomCrop(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The cropped image."""
         if any(params["padding"]):
-            inpt = pad(inpt, params["padding"], fill_for(self.fill, inpt), self.padding_mode)
-        return crop(inpt, params["top"], params["left"], params["height"], params["width"])
+            inpt = self._call_kernel(pad, inpt, params["padding"], fill_for(self.fill, inpt), self.padding_mode)
+        return self._call_kernel(crop, inpt, params["top"], params["left"], params["height"], params["width"])
 
 
 def check_ranges(who: str, scale: Any, ratio: Any) -> None:
@@ -230,7 +240,7 @@ class RandomResizedCrop(Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The rectangle."""
-        _, rows, columns = sample_dimensions("RandomResizedCrop", flat_inputs)
+        rows, columns = query_size(flat_inputs, "RandomResizedCrop")
         stream = random_numbers()
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for _ in range(10):
@@ -250,7 +260,9 @@ class RandomResizedCrop(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The cropped and resized image."""
-        return resized_crop(inpt, **params, size=self.size, interpolation=self.interpolation, antialias=self.antialias)
+        return self._call_kernel(
+            resized_crop, inpt, **params, size=self.size, interpolation=self.interpolation, antialias=self.antialias
+        )
 
 
 class RandomHorizontalFlip(RandomTransform):
@@ -258,7 +270,7 @@ class RandomHorizontalFlip(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The mirrored image."""
-        return horizontal_flip(inpt)
+        return self._call_kernel(horizontal_flip, inpt)
 
 
 class RandomVerticalFlip(RandomTransform):
@@ -266,4 +278,4 @@ class RandomVerticalFlip(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The mirrored image."""
-        return vertical_flip(inpt)
+        return self._call_kernel(vertical_flip, inpt)

@@ -19,9 +19,11 @@ from framework.tensor import Tensor
 from vision.transforms.base import RandomTransform, random_numbers, uniform
 from vision.transforms.convert import pil_to_tensor, to_pil_image
 from vision.transforms.crops import check_ranges
-from vision.transforms.images import sample_dimensions, unsupported
+from vision.transforms.dispatch import functional
+from vision.transforms.images import query_chw
 
 
+@functional
 def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
     """An image with a rectangle overwritten.
 
@@ -33,15 +35,13 @@ def erase(inpt: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fal
     """
     if isinstance(inpt, Image.Image):
         return to_pil_image(erase(pil_to_tensor(inpt), i, j, h, w, v), inpt.mode)
-    if not isinstance(inpt, Tensor):
-        raise unsupported("erase", inpt)
     image: Any = inpt if inplace else inpt.clone()
     image[..., i : i + h, j : j + w] = v.to(image.dtype) if isinstance(v, Tensor) else v
     return image
 
 
 class RandomErasing(RandomTransform):
-    """A random rectangle of an image overwritten, with probability ``p``.
+    """A random rectangle of an image overwritten, with probability ``p``. Masks, boxes and points stay.
 
     Args:
         p: the probability.
@@ -74,7 +74,7 @@ class RandomErasing(RandomTransform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The rectangle and its values; ``v`` is None where no rectangle was found."""
-        channels, rows, columns = sample_dimensions("RandomErasing", flat_inputs)
+        channels, rows, columns = query_chw(flat_inputs, "RandomErasing")
         if self.value is not None and len(self.value) not in (1, channels):
             raise ArgumentError(f"RandomErasing: value should be one number or {channels}, got {len(self.value)}")
         stream = random_numbers()
@@ -91,7 +91,7 @@ class RandomErasing(RandomTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The image with the rectangle, if there is one."""
-        return inpt if params["v"] is None else erase(inpt, **params, inplace=self.inplace)
+        return inpt if params["v"] is None else self._call_kernel(erase, inpt, **params, inplace=self.inplace)
 
 
 def _values(value: Any) -> Sequence[Any]:

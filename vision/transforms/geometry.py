@@ -1,4 +1,7 @@
-"""Where pixels go: resizing, cropping, padding, flipping, of Pillow images and tensors (..., C, H, W)."""
+"""Where pixels go: resizing, cropping, padding, flipping, of Pillow images and tensors (..., C, H, W).
+
+What becomes of masks, boxes and points stands in ``mask_kernels``, ``box_kernels`` and ``point_kernels``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from framework.errors import ArgumentError, ShapeError
 from framework.nn.functional import interpolate
 from framework.ops.padding import pad as pad_tensor
 from framework.ops.values import tensor
-from framework.tensor import Tensor
+from framework.tensor import wrap
+from vision.transforms.dispatch import functional
 from vision.transforms.images import (
     Interpolation,
     InterpolationMode,
@@ -24,11 +28,10 @@ from vision.transforms.images import (
     interpolation_mode,
     pillow_fill,
     two_sizes,
-    unsupported,
 )
 
 _SMOOTH = (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC, InterpolationMode.LANCZOS)
-_NEAREST = (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT)
+_PILLOW_DTYPES = (dtypes.uint8, dtypes.float32)
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
@@ -57,6 +60,7 @@ def resized_shape(height: int, width: int, size: int | Sequence[int] | None, max
     return (new_long, new_short) if height > width else (new_short, new_long)
 
 
+@functional
 def resize(
     inpt: Any,
     size: int | Sequence[int] | None,
@@ -77,8 +81,6 @@ def resize(
         ArgumentError: the sizes contradict each other, or tensors have no such interpolation.
     """
     mode = interpolation_mode(interpolation)
-    if not isinstance(inpt, Image.Image | Tensor):
-        raise unsupported("resize", inpt)
     height, width = get_size(inpt)
     new = resized_shape(height, width, size, max_size)
     if isinstance(inpt, Image.Image) and antialias is False:
@@ -96,6 +98,8 @@ def _resize_tensor(image: Any, new: tuple[int, int], mode: InterpolationMode, an
     if mode is InterpolationMode.LANCZOS and not antialias:
         raise ArgumentError("resize: lanczos interpolation requires antialias=True")
     smooth = mode in _SMOOTH
+    if smooth and antialias and image.is_cpu and not image.requires_grad and image.dtype in _PILLOW_DTYPES:
+        return _resize_planes(image, new, mode)
     batch = image.reshape(-1, *image.shape[-3:]) if image.ndim != 4 else image
     kind = image.dtype
     if kind not in (dtypes.float32, dtypes.float64, dtypes.uint8):
@@ -109,12 +113,20 @@ def _resize_tensor(image: Any, new: tuple[int, int], mode: InterpolationMode, an
     return out.reshape(*image.shape[:-2], *new)
 
 
+def _resize_planes(image: Any, new: tuple[int, int], mode: InterpolationMode) -> Any:
+    """A tensor resized by Pillow, channel by channel: its pixels to the last bit, and several times faster than ours."""
+    planes = image.array.reshape(-1, *image.shape[-2:])
+    out = np.empty((len(planes), *new), planes.dtype)
+    for plane, target in zip(planes, out, strict=True):
+        target[...] = Image.fromarray(plane).resize(new[::-1], mode.pillow)
+    return wrap(out.reshape(*image.shape[:-2], *new))
+
+
+@functional
 def crop(inpt: Any, top: int, left: int, height: int, width: int) -> Any:
     """A rectangle of an image, in pixels; what lies outside is zero."""
     if isinstance(inpt, Image.Image):
         return inpt.crop((left, top, left + width, top + height))
-    if not isinstance(inpt, Tensor):
-        raise unsupported("crop", inpt)
     image: Any = inpt
     rows, columns = get_size(image)
     bottom, right = top + height, left + width
@@ -132,6 +144,7 @@ def crop(inpt: Any, top: int, left: int, height: int, width: int) -> Any:
     )
 
 
+@functional
 def center_crop(inpt: Any, output_size: int | Sequence[int]) -> Any:
     """The middle of an image, padded with zeros where it is smaller."""
     height, width = two_sizes("center_crop", output_size)
@@ -143,6 +156,7 @@ def center_crop(inpt: Any, output_size: int | Sequence[int]) -> Any:
     return crop(inpt, round((rows - height) / 2.0), round((columns - width) / 2.0), height, width)
 
 
+@functional
 def resized_crop(
     inpt: Any,
     top: int,
@@ -157,6 +171,7 @@ def resized_crop(
     return resize(crop(inpt, top, left, height, width), size, interpolation, antialias=antialias)
 
 
+@functional
 def five_crop(inpt: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any, Any]:
     """The four corners (top left, top right, bottom left, bottom right) and the middle of an image."""
     height, width = two_sizes("five_crop", size)
@@ -167,12 +182,14 @@ def five_crop(inpt: Any, size: int | Sequence[int]) -> tuple[Any, Any, Any, Any,
     return corners[0], corners[1], corners[2], corners[3], center_crop(inpt, [height, width])
 
 
+@functional
 def ten_crop(inpt: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
     """``five_crop`` of an image and of its mirror image, left to right unless ``vertical_flip``."""
-    mirrored = _flip(inpt, "ten_crop", vertical_flip)
+    mirrored = _flip(inpt, vertical_flip)
     return (*five_crop(inpt, size), *five_crop(mirrored, size))
 
 
+@functional
 def pad(inpt: Any, padding: int | Sequence[int], fill: Any = None, padding_mode: str = "constant") -> Any:
     """An image with a border.
 
@@ -188,8 +205,6 @@ def pad(inpt: Any, padding: int | Sequence[int], fill: Any = None, padding_mode:
         raise ArgumentError(f"pad: padding_mode should be {', '.join(PADDING_MODES)}, got {padding_mode!r}")
     if isinstance(inpt, Image.Image):
         return _pad_pillow(inpt, (left, top, right, bottom), fill, padding_mode)
-    if not isinstance(inpt, Tensor):
-        raise unsupported("pad", inpt)
     values = list(fill) if isinstance(fill, list | tuple) else [0 if fill is None else fill]
     if padding_mode == "constant":
         return _pad_constant(inpt, (left, top, right, bottom), values)
@@ -235,21 +250,21 @@ def _pad_pillow(image: Image.Image, sides: tuple[int, int, int, int], fill: Any,
     return result
 
 
-def _flip(inpt: Any, name: str, upside_down: bool) -> Any:
+def _flip(inpt: Any, upside_down: bool) -> Any:
     if isinstance(inpt, Image.Image):
         way = Image.Transpose.FLIP_TOP_BOTTOM if upside_down else Image.Transpose.FLIP_LEFT_RIGHT
         return inpt.transpose(way)
-    if not isinstance(inpt, Tensor):
-        raise unsupported(name, inpt)
     flipped: Any = inpt
     return flipped.flip(-2 if upside_down else -1)
 
 
+@functional
 def horizontal_flip(inpt: Any) -> Any:
     """An image mirrored left to right."""
-    return _flip(inpt, "horizontal_flip", False)
+    return _flip(inpt, False)
 
 
+@functional
 def vertical_flip(inpt: Any) -> Any:
     """An image mirrored top to bottom."""
-    return _flip(inpt, "vertical_flip", True)
+    return _flip(inpt, True)

@@ -1,4 +1,4 @@
-"""What the transforms know about images: their sizes, how pixels are interpolated, and how arguments are read.
+"""What the transforms know about samples: sizes, how pixels are interpolated, and how arguments are read.
 
 An image is a Pillow image, or a tensor (..., C, H, W) of values 0..255 (uint8) or 0..1 (floats).
 """
@@ -13,7 +13,12 @@ from typing import Any
 from PIL import Image
 
 from framework.errors import ArgumentError, ShapeError
-from framework.tensor import Tensor
+from vision.transforms.base import check_type, is_pure_tensor
+from vision.transforms.dispatch import functional, kernel
+from vision.tv_tensors import BoundingBoxes, KeyPoints, Mask, Video
+from vision.tv_tensors import Image as TVImage
+
+_IMAGES = (is_pure_tensor, Image.Image, TVImage, Video)
 
 
 class InterpolationMode(enum.Enum):
@@ -51,44 +56,82 @@ def interpolation_mode(interpolation: Interpolation) -> InterpolationMode:
     raise ArgumentError(f"invalid interpolation mode: {interpolation!r}; use one of {names}, or Pillow's constant")
 
 
-def unsupported(name: str, inpt: Any) -> TypeError:
-    """The error for what is no image."""
-    return TypeError(
-        f"{name}: expected a Pillow image or a tensor (..., C, H, W), got {type(inpt).__name__}; "
-        "put ToImage before it, or PILToTensor"
-    )
-
-
+@functional
 def get_dimensions(inpt: Any) -> list[int]:
-    """[channels, height, width] of an image; a tensor (H, W) has one channel."""
+    """[channels, height, width] of an image or video; a tensor (H, W) has one channel."""
     if isinstance(inpt, Image.Image):
         return [len(inpt.getbands()), inpt.height, inpt.width]
-    if not isinstance(inpt, Tensor):
-        raise unsupported("get_dimensions", inpt)
     if inpt.ndim < 2:
         raise TypeError(f"get_dimensions: input tensor should have at least two dimensions, got {inpt.ndim}")
     return [inpt.shape[-3] if inpt.ndim > 2 else 1, inpt.shape[-2], inpt.shape[-1]]
 
 
+@functional
 def get_size(inpt: Any) -> list[int]:
-    """[height, width] of an image."""
-    return get_dimensions(inpt)[1:]
+    """[height, width] of an image, video or mask, or of the image that boxes or points lie in."""
+    if isinstance(inpt, Image.Image):
+        return [inpt.height, inpt.width]
+    if inpt.ndim < 2:
+        raise TypeError(f"get_size: input tensor should have at least two dimensions, got {inpt.ndim}")
+    return [inpt.shape[-2], inpt.shape[-1]]
 
 
+kernel(get_size, Mask)(lambda mask: list(mask.shape[-2:]))
+kernel(get_size, BoundingBoxes, KeyPoints)(lambda inpt: list(inpt.canvas_size))
+
+
+@functional
 def get_num_channels(inpt: Any) -> int:
     """The number of an image's channels."""
-    return get_dimensions(inpt)[0]
+    return int(get_dimensions(inpt)[0])
 
 
-def sample_dimensions(who: str, flat_inputs: list[Any]) -> tuple[int, int, int]:
+@functional
+def get_num_frames(inpt: Any) -> int:
+    """The number of frames of a video (..., T, C, H, W)."""
+    if isinstance(inpt, Image.Image) or inpt.ndim < 4:
+        raise TypeError("get_num_frames: expected a video, a tensor (..., T, C, H, W)")
+    return int(inpt.shape[-4])
+
+
+def query_chw(flat_inputs: list[Any], who: str = "query_chw") -> tuple[int, int, int]:
     """(channels, height, width), which all images of a sample must share."""
-    found = {tuple(get_dimensions(image)) for image in flat_inputs}
+    found = {tuple(get_dimensions(leaf)) for leaf in flat_inputs if check_type(leaf, _IMAGES)}
     if not found:
-        raise TypeError(f"{who}: no image was found in the sample; give a Pillow image or a tensor")
+        raise TypeError(f"{who}: no image or video was found in the sample; give a Pillow image or a tensor")
     if len(found) > 1:
         raise ShapeError(f"{who}: the sample's images differ in (channels, height, width): {sorted(found)}")
     channels, height, width = found.pop()
     return channels, height, width
+
+
+def query_size(flat_inputs: list[Any], who: str = "query_size") -> tuple[int, int]:
+    """(height, width), which all images, masks, boxes and points of a sample must share."""
+    found = {
+        tuple(get_size(leaf)) for leaf in flat_inputs if check_type(leaf, (*_IMAGES, Mask, BoundingBoxes, KeyPoints))
+    }
+    if not found:
+        raise TypeError(f"{who}: no image, video, mask, boxes or points were found in the sample")
+    if len(found) > 1:
+        raise ShapeError(f"{who}: the sample's parts differ in (height, width): {sorted(found)}")
+    height, width = found.pop()
+    return height, width
+
+
+def get_bounding_boxes(flat_inputs: list[Any]) -> BoundingBoxes:
+    """The first boxes in a sample."""
+    for leaf in flat_inputs:
+        if isinstance(leaf, BoundingBoxes):
+            return leaf
+    raise ArgumentError("get_bounding_boxes: no bounding boxes were found in the sample")
+
+
+def get_keypoints(flat_inputs: list[Any]) -> KeyPoints:
+    """The first points in a sample."""
+    for leaf in flat_inputs:
+        if isinstance(leaf, KeyPoints):
+            return leaf
+    raise ArgumentError("get_keypoints: no keypoints were found in the sample")
 
 
 def two_sizes(name: str, size: Any) -> tuple[int, int]:

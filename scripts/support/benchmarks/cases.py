@@ -8,6 +8,7 @@ from typing import Any
 
 from support.benchmarks.image_models import mobilenet_v2, resnet18, resnet50, two_convolutions, vit
 from support.benchmarks.peer import Peer, Work, classify, infer
+from support.benchmarks.pipeline import epoch
 from support.benchmarks.text_models import decoder, minilm
 
 
@@ -210,5 +211,8 @@ CASES: dict[str, Case] = {
     "op": Case("200 chained multiplications by a 2x2 tensor and their backward", _chained(False), compiles=False),
     "adamw": Case("AdamW over 21 M parameters", _adamw, 0.7, 1.0, False, True, compiles=False),
     "decode": Case("greedy decoding of 32 tokens, 4 layers x 256, key/value cache", _decode, 1.3, 2.0, compiles=False),
+    "pipeline": Case(
+        "256 photographs decoded, cropped, flipped, normalised, by 2 workers", epoch, 1.0, 1.5, compiles=False
+    ),
     "import": Case("import", None, 4.0, 6.0, compiles=False),
 }  # fmt: skip

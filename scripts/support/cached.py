@@ -1,0 +1,91 @@
+"""Training a head on features that are computed once: for a frozen backbone, which gives the same ones in every epoch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from support.console import progress
+
+import framework as F
+from framework import nn
+from framework.data import DataLoader, Dataset
+from framework.errors import ArgumentError
+from hub import head_of
+
+
+class Tail(nn.Module):
+    """What a classifier does after its frozen part: the child of the model that holds the head."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.child = getattr(model, child_of(model))
+
+    def forward(self, x: Any) -> Any:
+        """Class scores (N, num_classes) of features."""
+        return self.child(x).flatten(1)
+
+
+class Views(Dataset):
+    """Features (N, views, ...) and targets: a sample is one of its views, each with the same chance."""
+
+    def __init__(self, features: Any, targets: Any) -> None:
+        self.features, self.targets = features, targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        views = self.features[index]
+        return views[int(F.randint(len(views), (1,)))], self.targets[index]
+
+
+def child_of(model: nn.Module) -> str:
+    """The name of the model's direct child that holds the head."""
+    return head_of(model)[0].split(".")[0]
+
+
+def compute(model: nn.Module, dataset: Any, args: Any, views: int, label: str) -> tuple[Any, Any]:
+    """(features (N, views, ...), targets (N)): what comes into the head's part for each picture of a data set.
+
+    Raises:
+        ArgumentError: the model does more after that part than to flatten.
+    """
+    inputs: list[Any] = []
+    name = child_of(model)
+    collected, targets = [], []
+    handle = getattr(model, name).register_forward_pre_hook(lambda module, arguments: inputs.append(arguments[0].clone()))
+    loader = DataLoader(dataset, max(args.batch_size, 64), num_workers=args.workers)
+    model.eval()
+    try:
+        with F.no_grad():
+            for view in range(views):
+                for x, y in progress(iter(loader), len(loader), f"features of the {label} pictures, view {view + 1}/{views}"):
+                    out = model(x.to(args.device))
+                    if not collected:
+                        _check(model, name, out, inputs[-1])
+                        _check_memory(inputs[-1], len(dataset) * views)
+                    collected.append(inputs.pop().cpu())
+                    if view == 0:
+                        targets.append(y)
+    finally:
+        handle.remove()
+    found = F.cat(collected)
+    return found.unflatten(0, (views, -1)).transpose(0, 1), F.cat(targets)
+
+
+def _check_memory(batch: Any, pictures: int) -> None:
+    needed = batch.nbytes // len(batch) * pictures
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed * 3
+    if needed > there // 3:
+        raise ArgumentError(
+            f"--cache-features: the features would take {needed / 2**30:.1f} GB of this machine's {there / 2**30:.1f}; leave it out"
+        )
+
+
+def _check(model: nn.Module, name: str, out: Any, x: Any) -> None:
+    with F.no_grad():
+        again = Tail(model).eval()(x)
+    if tuple(again.shape) != tuple(out.shape) or not np.allclose(again.cpu().numpy(), out.cpu().numpy(), atol=1e-5):
+        raise ArgumentError(f"--cache-features: {type(model).__name__} does more than to flatten after {name!r}; leave it out")

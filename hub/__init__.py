@@ -21,5 +21,4 @@ from hub.registry import (
 )
 from hub.saving import save_state_dict, save_torch
 from hub.state_files import load_state_dict, read_checkpoint
-from hub.state_files import load_state_dict, read_checkpoint
 from hub.weights import Weights, WeightsEnum

@@ -191,7 +191,11 @@ def create(name: str, **config: Any) -> Any:
         if config.get("weights") is not None:
             raise ArgumentError(f"create: {name!r} names weights already; leave out weights={config['weights']!r}")
         config["weights"] = tag
-    chosen, progress, channels = config.pop("weights", None), config.pop("progress", True), config.pop("in_channels", None)
+    chosen, progress, channels = (
+        config.pop("weights", None),
+        config.pop("progress", True),
+        config.pop("in_channels", None),
+    )
     return _build(architecture, chosen, progress, channels, config)
 
 
@@ -230,7 +234,10 @@ def _architecture(name: str) -> Architecture:
     try:
         return _architectures[name]
     except KeyError:
-        known = ", ".join(list_models()) or "none, since models are registered by the packages that define them; import vision"
+        known = (
+            ", ".join(list_models())
+            or "none, since models are registered by the packages that define them; import vision"
+        )
         hint = nearest(name, _architectures) or f"; known: {known}"
         raise ArgumentError(f"unknown model {name!r}{hint}") from None
 
@@ -262,7 +269,9 @@ def _chosen(architecture: Architecture, weights: Any) -> Weights | str | os.Path
     if os.sep in weights:
         raise FileNotFoundError(f"{architecture.name}: there is no file of weights {weights!r}")
     tag = weights.removeprefix(f"{architecture.name}.")
-    return _entry(architecture, tag if architecture.weights is None else tag.removeprefix(f"{architecture.weights.__name__}."))
+    return _entry(
+        architecture, tag if architecture.weights is None else tag.removeprefix(f"{architecture.weights.__name__}.")
+    )
 
 
 def _build(

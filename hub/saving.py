@@ -25,6 +25,7 @@ from framework.io.weights import memory_key
 from framework.tensor import Tensor
 
 TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".th")
+_HEADER = 30  # bytes of a record's header before its name
 _ALIGNMENT = 64  # bytes; where readers that map the file into memory expect storages to begin
 _STORAGES = {
     dtypes.float64: "DoubleStorage", dtypes.float32: "FloatStorage", dtypes.float16: "HalfStorage",
@@ -76,7 +77,7 @@ def save_torch(obj: Any, path: str | os.PathLike[str]) -> None:
         _write(archive, "archive/data.pkl", stream.finished())
         _write(archive, "archive/byteorder", sys.byteorder.encode())
         for number, array in enumerate(stream.arrays):
-            _write(archive, f"archive/data/{number}", memoryview(array.reshape(-1).view(np.uint8)))
+            _write(archive, f"archive/data/{number}", array.reshape(-1).view(np.uint8).data)
         _write(archive, "archive/version", b"3\n")
 
 
@@ -84,7 +85,7 @@ def _write(archive: zipfile.ZipFile, name: str, content: bytes | memoryview) -> 
     """Add a record whose bytes begin at a multiple of the alignment."""
     record = zipfile.ZipInfo(name)
     large = len(content) > zipfile.ZIP64_LIMIT
-    begins = archive.fp.tell() + zipfile.sizeFileHeader + len(name) + 4 + (20 if large else 0)  # type: ignore[union-attr]
+    begins = archive.start_dir + _HEADER + len(name) + 4 + (20 if large else 0)
     padding = -begins % _ALIGNMENT
     record.extra = struct.pack("<2sH", b"FB", padding) + b"Z" * padding  # the field that PyTorch pads with, too
     with archive.open(record, "w", force_zip64=large) as file:
@@ -144,7 +145,9 @@ class _Stream:
 
     def _tensor(self, tensor: Tensor) -> None:
         if tensor.dtype not in _STORAGES:
-            raise DtypeError(f"save_torch: PyTorch has no storage of {tensor.dtype}; save as .safetensors, or convert it")
+            raise DtypeError(
+                f"save_torch: PyTorch has no storage of {tensor.dtype}; save as .safetensors, or convert it"
+            )
         key = memory_key(tensor.array)
         if key not in self._numbers:
             self._numbers[key] = len(self.arrays)

@@ -72,7 +72,10 @@ def main() -> int:
                 metric.update(scores, y)
     print(confusion.table(classes))
     accuracy = {f"top{k}": metric.compute() for k, metric in ranks.items()}
-    print(", ".join(f"{name} accuracy {100 * share:.2f} %" for name, share in accuracy.items()), f"of {len(pictures)} pictures")
+    print(
+        ", ".join(f"{name} accuracy {100 * share:.2f} %" for name, share in accuracy.items()),
+        f"of {len(pictures)} pictures",
+    )
     out = Path(args.out) if args.out else folder
     per_class = {
         name: {"precision": precision, "recall": recall, "f1": f1, "pictures": count}
@@ -83,7 +86,12 @@ def main() -> int:
             strict=True,
         )
     }
-    report = {"pictures": len(pictures), "accuracy": accuracy, "classes": per_class, "confusion": confusion.compute().tolist()}
+    report = {
+        "pictures": len(pictures),
+        "accuracy": accuracy,
+        "classes": per_class,
+        "confusion": confusion.compute().tolist(),
+    }
     write_json(out / "evaluation.json", report)
     drawn = draw_confusion(out / "confusion.png", confusion.compute(), classes)
     print(f"written: {out / 'evaluation.json'}" + (f", {out / 'confusion.png'}" if drawn else ""))

@@ -39,17 +39,34 @@ def parse() -> Any:
     add("--data", default="digits", help=f"digits, {', '.join(NAMED)}, or a folder with one folder of pictures a class")
     add("--data-root", default="data", help="where a named data set's files are, or are downloaded to")
     add("--model", help="a name out of hub.list_models(), such as resnet18; chosen by the pictures' size unless given")
-    add("--weights", default="none", help="weights to start from: a file, a run's folder, a tag such as IMAGENET1K_V1 or DEFAULT")
+    add(
+        "--weights",
+        default="none",
+        help="weights to start from: a file, a run's folder, a tag such as IMAGENET1K_V1 or DEFAULT",
+    )
     add("--freeze", help="parts not to train: backbone for all but the head, or dotted names with commas between")
     add("--freeze-until", metavar="PART", help="do not train this part and all before it")
     add("--cache-features", type=number(int, 0), default=0, metavar="VIEWS",
         help="with --freeze backbone: compute the backbone's features once, of so many views of each picture, and train on "
         "them; 1 view is the picture itself, more are augmented")  # fmt: skip
-    add("--epochs", type=number(int, 1), help="passes over the training set; 5, or 12 with --weights, 30 for a head alone")
+    add(
+        "--epochs",
+        type=number(int, 1),
+        help="passes over the training set; 5, or 12 with --weights, 30 for a head alone",
+    )
     add("--batch-size", type=number(int, 1), help="100, or 32 with --weights")
     add("--accumulate", type=number(int, 1), default=1, metavar="N", help="batches whose gradients make one step")
-    add("--lr", type=number(float, 0), help="the highest learning rate; by the optimizer and by what is trained unless given")
-    add("--layer-decay", type=number(float, 0.01, 1), default=1.0, help="the learning rate's factor from a layer to the one before")
+    add(
+        "--lr",
+        type=number(float, 0),
+        help="the highest learning rate; by the optimizer and by what is trained unless given",
+    )
+    add(
+        "--layer-decay",
+        type=number(float, 0.01, 1),
+        default=1.0,
+        help="the learning rate's factor from a layer to the one before",
+    )
     add("--weight-decay", type=number(float, 0), default=0.01)
     add("--norm-decay", choices=("on", "off"), default="on", help="off: no weight decay for biases and norms")
     add("--optimizer", choices=OPTIMIZERS, default="adamw")
@@ -63,7 +80,12 @@ def parse() -> Any:
     add("--augment", choices=AUGMENTATIONS, help="none, or basic with --weights, unless given")
     add("--auto-augment", choices=POLICIES, help="a policy of augmentation beside --augment")
     add("--random-erase", type=number(float, 0, 1), default=0.0, help="the share of pictures of which a part is erased")
-    add("--image-size", type=number(int, 8), default=224, help="pixels a side, for folders of pictures; weights bring theirs")
+    add(
+        "--image-size",
+        type=number(int, 8),
+        default=224,
+        help="pixels a side, for folders of pictures; weights bring theirs",
+    )
     add("--device", default="cpu")
     add("--workers", type=number(int, 0), default=2, help="threads that prepare pictures")
     add("--seed", type=number(int, 0), default=0)
@@ -102,7 +124,9 @@ def settle(args: Any) -> tuple[Any, Path, Path | None]:
         if args.freeze and args.freeze_until:
             raise ArgumentError("--freeze-until: give it or --freeze, not both")
         if args.cache_features and (args.mixup_alpha or args.cutmix_alpha):
-            raise ArgumentError("--cache-features: --mixup-alpha and --cutmix-alpha mix pictures, not features; leave them out")
+            raise ArgumentError(
+                "--cache-features: --mixup-alpha and --cutmix-alpha mix pictures, not features; leave them out"
+            )
         return args, Path(), None
     folder, checkpoint = runs.resume_target(args.resume)
     stored = runs.read_settings(folder)["arguments"]
@@ -156,7 +180,9 @@ def train(args: Any) -> int:
     clock = time.monotonic()
     train_set, test_set, tail = images.train, images.test, lambda whole: whole
     if args.cache_features:
-        print(f"features are computed once, of {args.cache_features} view(s) of each training picture (--cache-features)")
+        print(
+            f"features are computed once, of {args.cache_features} view(s) of each training picture (--cache-features)"
+        )
         train_set = cached.Views(*cached.compute(model, images.train, args, args.cache_features, "training"))
         test_set = cached.Views(*cached.compute(model, images.test, args, 1, "test"))
         tail = cached.Tail
@@ -214,7 +240,9 @@ def train(args: Any) -> int:
                 state.loss_sum += loss.item() * len(y)
                 state.seen += len(y)
                 if not math.isfinite(state.loss_sum):
-                    raise ArgumentError(f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})")
+                    raise ArgumentError(
+                        f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})"
+                    )
                 due = args.checkpoint_steps and state.step % args.checkpoint_steps == 0
                 late = not args.checkpoint_steps and time.monotonic() - saved > CHECKPOINT_SECONDS
                 # between the batches of one step gradients are kept nowhere: a run can go on only from a step's end
@@ -222,7 +250,9 @@ def train(args: Any) -> int:
                     save()
                     saved = time.monotonic()
                     if stop.requested:
-                        print(f"stopped at step {state.step}; go on with: python scripts/train_classifier.py --resume {folder}")
+                        print(
+                            f"stopped at step {state.step}; go on with: python scripts/train_classifier.py --resume {folder}"
+                        )
                         return 130
             loss_, accuracy, scores, truth = evaluate(best, tests, args.device)
             state.epoch += 1
@@ -263,7 +293,9 @@ def finish(folder: Path, args: Any, images: Images, state: State, result: tuple[
     }
     runs.write_json(folder / "summary.json", summary)
     print(json.dumps(summary["metrics"]))
-    print(f"test accuracy {100 * accuracy:.2f} % after {state.epoch} epochs and {state.seconds:.1f} s; the run is in {folder}")
+    print(
+        f"test accuracy {100 * accuracy:.2f} % after {state.epoch} epochs and {state.seconds:.1f} s; the run is in {folder}"
+    )
     return 0
 
 

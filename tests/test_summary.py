@@ -37,7 +37,11 @@ def test_layers_shapes_parameters_and_products():
         (nn.LSTM(5, 7, 2, batch_first=True), (2, 9, 5), 2 * 9 * 4 * 7 * (5 + 7 + 7 + 7)),
         (nn.GRU(5, 7), (9, 2, 5), 2 * 9 * 3 * 7 * (5 + 7)),
         (nn.ConvTranspose2d(3, 4, 2, stride=2), (2, 3, 5, 6), 2 * 3 * 30 * 4 * 4),
-        (nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), (2, 9, 16), 2 * 9 * (4 * 256 + 2 * 512) + 2 * 2 * 81 * 16),
+        (
+            nn.TransformerEncoderLayer(16, 4, 32, batch_first=True),
+            (2, 9, 16),
+            2 * 9 * (4 * 256 + 2 * 512) + 2 * 2 * 81 * 16,
+        ),
     ],
     ids=["lstm", "gru", "transposed", "transformer"],
 )

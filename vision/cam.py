@@ -63,7 +63,7 @@ def grad_cam(
                 raise ArgumentError(f"grad_cam: {what} feature maps (N, C, H, W)")
             maps = kept["maps"]
             chosen = scores.argmax(1) if target is None else as_tensor(target, device=scores.device).expand(len(scores))
-            (slopes,) = grad(scores.gather(1, chosen.unsqueeze(1)).sum(), maps)
+            slopes: Any = grad(scores.gather(1, chosen.unsqueeze(1)).sum(), maps)[0]
     finally:
         for handle in hooks:
             handle.remove()

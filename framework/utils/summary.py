@@ -67,7 +67,10 @@ class Summary:
             for row in shown
         ]
         widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-        lines = ["  ".join((*map(str.ljust, row[:3], widths), *map(str.rjust, row[3:], widths[3:]))) for row in (head, *cells)]
+        lines = [
+            "  ".join((*map(str.ljust, row[:3], widths), *map(str.rjust, row[3:], widths[3:])))
+            for row in (head, *cells)
+        ]
         fixed = self.total_params - self.trainable_params
         return "\n".join(
             [
@@ -81,7 +84,9 @@ class Summary:
         )
 
 
-def summary(model: Module, input_size: Sequence[Any] | None = None, *, input_data: Any = None, depth: int = 2) -> Summary:
+def summary(
+    model: Module, input_size: Sequence[Any] | None = None, *, input_data: Any = None, depth: int = 2
+) -> Summary:
     """Run a model once, in evaluation mode and without gradients, and list its layers.
 
     Args:

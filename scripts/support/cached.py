@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 import numpy as np
-from support.console import progress
 
 import framework as F
 from framework import nn
 from framework.data import DataLoader, Dataset
 from framework.errors import ArgumentError
 from hub import head_of
+from support.console import progress
 
 
 class Tail(nn.Module):
@@ -55,13 +55,17 @@ def compute(model: nn.Module, dataset: Any, args: Any, views: int, label: str) -
     inputs: list[Any] = []
     name = child_of(model)
     collected, targets = [], []
-    handle = getattr(model, name).register_forward_pre_hook(lambda module, arguments: inputs.append(arguments[0].clone()))
+    handle = getattr(model, name).register_forward_pre_hook(
+        lambda module, arguments: inputs.append(arguments[0].clone())
+    )
     loader = DataLoader(dataset, max(args.batch_size, 64), num_workers=args.workers)
     model.eval()
     try:
         with F.no_grad():
             for view in range(views):
-                for x, y in progress(iter(loader), len(loader), f"features of the {label} pictures, view {view + 1}/{views}"):
+                for x, y in progress(
+                    iter(loader), len(loader), f"features of the {label} pictures, view {view + 1}/{views}"
+                ):
                     out = model(x.to(args.device))
                     if not collected:
                         _check(model, name, out, inputs[-1])
@@ -80,7 +84,8 @@ def _check_memory(batch: Any, pictures: int) -> None:
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed * 3
     if needed > there // 3:
         raise ArgumentError(
-            f"--cache-features: the features would take {needed / 2**30:.1f} GB of this machine's {there / 2**30:.1f}; leave it out"
+            f"--cache-features: the features would take {needed / 2**30:.1f} GB of this machine's {there / 2**30:.1f}; "
+            "leave it out"
         )
 
 
@@ -88,4 +93,6 @@ def _check(model: nn.Module, name: str, out: Any, x: Any) -> None:
     with F.no_grad():
         again = Tail(model).eval()(x)
     if tuple(again.shape) != tuple(out.shape) or not np.allclose(again.cpu().numpy(), out.cpu().numpy(), atol=1e-5):
-        raise ArgumentError(f"--cache-features: {type(model).__name__} does more than to flatten after {name!r}; leave it out")
+        raise ArgumentError(
+            f"--cache-features: {type(model).__name__} does more than to flatten after {name!r}; leave it out"
+        )

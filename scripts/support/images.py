@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.preparation import CIFAR, GREY, Augmentation, Preparation, photographs
 
 from framework.data import Dataset, Subset
 from framework.errors import ArgumentError, nearest
+from support.preparation import CIFAR, GREY, Augmentation, Preparation, photographs
 from vision import datasets as D
 
 HELD_OUT = ("val", "valid", "validation", "test")  # folders with pictures that are not trained on

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support import run as runs
-from support.preparation import Preparation
-
 from framework.errors import ArgumentError, StateError, nearest
 from hub import Weights, create, get_model_weights, get_weights, list_models, load_pretrained
+from support import run as runs
+from support.preparation import Preparation
 
 SMALL_PICTURES = 32  # data sets of pictures up to this size train the small net by default
 
@@ -39,7 +38,9 @@ def find(args: Any) -> Source:
     """
     name = args.weights
     if args.model is not None and args.model not in list_models():
-        raise ArgumentError(f"unknown model {args.model!r}{nearest(args.model, list_models()) or '; see hub.list_models()'}")
+        raise ArgumentError(
+            f"unknown model {args.model!r}{nearest(args.model, list_models()) or '; see hub.list_models()'}"
+        )
     if name == "none":
         return Source()
     path = Path(name)

@@ -51,7 +51,11 @@ def fill_defaults(args: Any) -> None:
 def optimizer_for(model: nn.Module, args: Any) -> Any:
     """The optimizer of a model's parameters that are trained, slower towards the input with ``--layer-decay``."""
     groups = param_groups(
-        model, args.lr, layer_decay=args.layer_decay, weight_decay=args.weight_decay, no_decay_on_1d=args.norm_decay == "off"
+        model,
+        args.lr,
+        layer_decay=args.layer_decay,
+        weight_decay=args.weight_decay,
+        no_decay_on_1d=args.norm_decay == "off",
     )
     return OPTIMIZERS[args.optimizer](groups, args.lr)
 

@@ -81,7 +81,9 @@ def test_a_models_own_prefix_stays():
     assert len(hub.load_pretrained(target, {f"module.{k}": v for k, v in source.state_dict().items()}).loaded) == 12
     same(target, source)
     with pytest.raises(RuntimeError, match=r"(?s)head\.weight +unexpected: not in the model"):
-        hub.load_pretrained(Net(), {**{f"backbone.{k}": v for k, v in Net().state_dict().items()}, "head.weight": F.ones(2)})
+        hub.load_pretrained(
+            Net(), {**{f"backbone.{k}": v for k, v in Net().state_dict().items()}, "head.weight": F.ones(2)}
+        )
 
 
 def test_all_else_is_strict_and_every_wrong_key_is_named():
@@ -107,7 +109,9 @@ def test_all_else_is_strict_and_every_wrong_key_is_named():
     fit = hub.load_pretrained(target, state, strict=False)
     assert fit.missing == ["body.1.running_mean", "fc.bias"] and fit.unexpected == ["body.9.weight"]
     assert fit.misshaped == {"body.0.weight": ((4, 1, 5, 5), (4, 1, 3, 3))} and len(fit.table().splitlines()) == 11
-    assert "missing: body.1.running_mean, fc.bias; unexpected: body.9.weight; of another shape: body.0.weight" in str(fit)
+    assert "missing: body.1.running_mean, fc.bias; unexpected: body.9.weight; of another shape: body.0.weight" in str(
+        fit
+    )
 
 
 def test_a_head_for_other_features_is_no_head_swap():
@@ -175,7 +179,9 @@ def test_files_of_weights(tmp_path):
     save_file(source.state_dict(), tmp_path / "plain.safetensors")
     save(source.state_dict(), tmp_path / "saved.pt")
     save_checkpoint(tmp_path / "run.ckpt", model=source, epoch=3)
-    hub.save_torch({"epoch": 2, "state_dict": {f"module.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "t.pth")
+    hub.save_torch(
+        {"epoch": 2, "state_dict": {f"module.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "t.pth"
+    )
     for name in ("plain.safetensors", "saved.pt", "run.ckpt", "t.pth"):
         for path in (tmp_path / name, str(tmp_path / name)):
             target = Net()

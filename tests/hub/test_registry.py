@@ -10,7 +10,6 @@ import pytest
 
 import framework as F
 import hub
-import vision.models
 from framework import nn
 from hub import registry
 
@@ -78,7 +77,7 @@ def test_register_list_create(empty):
     assert hub.create("tiny") == 3 and hub.create("tiny", width=5) == 5 and hub.create("another", width=7) == 7
     assert hub.get_model_builder("tiny")(width=6) == 6
     for name in ("tiny", "another"):  # the second finds out when it calls the first
-        with pytest.raises(ValueError, match="model 'tiny'.*'depth'"):
+        with pytest.raises(ValueError, match=r"model 'tiny'.*'depth'"):
             hub.create(name, depth=5)
 
 
@@ -104,7 +103,7 @@ def test_unknown_names(empty):
         hub.create("resnet18", weights="V1")
     with pytest.raises(ValueError, match="resnet18 has no published weights"):
         hub.get_model_weights("resnet18")
-    with pytest.raises(ValueError, match="unknown weights 'ResNet_Weights.V1'"):
+    with pytest.raises(ValueError, match=r"unknown weights 'ResNet_Weights\.V1'"):
         hub.get_weight("ResNet_Weights.V1")
 
 
@@ -173,7 +172,7 @@ def test_wrong_weights(published):
 
     with pytest.raises(TypeError, match=r"Other_Weights\.V1 are weights of another architecture"):
         tiny(weights=Other_Weights.V1)
-    with pytest.raises(TypeError, match="another architecture|expected one of"):
+    with pytest.raises(TypeError, match=r"expected one of Tiny_Weights"):
         enum.verify(Other_Weights.V1)
     with pytest.raises(ValueError, match=r"has no weights 'V3'; known: tiny\.V1, tiny\.V2; a file"):
         tiny(weights="V3")

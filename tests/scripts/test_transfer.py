@@ -75,7 +75,9 @@ def test_cached_features(script, pictures, squeezenet_file, tmp_path, views):
     assert f"features are computed once, of {views} view(s)" in out
     rows = metrics(tmp_path / "run")
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
-    code, _, err = script("evaluate.py", "--checkpoint", tmp_path / "run")  # the whole model, on the pictures themselves
+    code, _, err = script(
+        "evaluate.py", "--checkpoint", tmp_path / "run"
+    )  # the whole model, on the pictures themselves
     assert code == 0, err
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())["accuracy"]["top1"]
     assert found == pytest.approx(rows[-1]["accuracy"], abs=1e-9)
@@ -164,7 +166,10 @@ def test_evaluation(script, trained, pictures, tmp_path):
     ("arguments", "message"),
     [
         (["--weights", "DEFAULT"], "say which model they are of with --model"),
-        (["--weights", "IMAGENET1K_V9", "--model", "resnet18"], "resnet18 has no weights 'IMAGENET1K_V9'; known: resnet18.IMAGENET1K_V1"),
+        (
+            ["--weights", "IMAGENET1K_V9", "--model", "resnet18"],
+            "resnet18 has no weights 'IMAGENET1K_V9'; known: resnet18.IMAGENET1K_V1",
+        ),
         (["--weights", "absent.pth", "--model", "resnet18"], "there is no such file"),
         (["--cache-features", "1"], "add --freeze backbone"),
         (["--freeze", "backbone", "--freeze-until", "features"], "not both"),
@@ -183,7 +188,9 @@ def test_bad_input_is_one_line_and_exit_code_2(script, arguments, message):
 def test_downloads_are_refused_offline_with_the_way_to_do_it_by_hand(script, pictures, monkeypatch, tmp_path):
     monkeypatch.setenv("HUB_OFFLINE", "1")
     monkeypatch.setenv("EAGERKIT_HOME", str(tmp_path))
-    code, _, err = script("train_classifier.py", "--data", pictures, "--model", "resnet18", "--weights", "DEFAULT", "--epochs", 1)
+    code, _, err = script(
+        "train_classifier.py", "--data", pictures, "--model", "resnet18", "--weights", "DEFAULT", "--epochs", 1
+    )
     assert code == 2 and one_line(err) and "resnet18-f37072fd.pth" in err and "HUB_OFFLINE" in err
 
 

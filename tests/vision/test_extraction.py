@@ -9,8 +9,8 @@ import framework as F
 import hub
 from framework import nn
 from tests.vision.peer import torchvision
-from vision.extraction import features
 from vision.cam import grad_cam
+from vision.extraction import features
 
 
 class Twice(nn.Module):

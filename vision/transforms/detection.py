@@ -167,7 +167,7 @@ class RandomZoomOut(RandomTransform):
 class RandomIoUCrop(Transform):
     """A random rectangle of the image that overlaps some box by a random share at least.
 
-    Boxes whose middle lies outside come out as zeros: put ``SanitizeBoundingBoxes`` after it.
+    Boxes whose middle lies outside come out as zeros: put ``SanitizeBoundingBoxes`` after it. Boxes may not be turned.
 
     Args:
         min_scale, max_scale: the rectangle's width and height as shares of the image's.

@@ -97,6 +97,8 @@ def _resize_tensor(image: Any, new: tuple[int, int], mode: InterpolationMode, an
         raise ArgumentError(f"resize: {mode.value} interpolation is for Pillow images only; put ToImage after it")
     if mode is InterpolationMode.LANCZOS and not antialias:
         raise ArgumentError("resize: lanczos interpolation requires antialias=True")
+    if image.numel() == 0:
+        return image.new_zeros((*image.shape[:-2], *new))
     smooth = mode in _SMOOTH
     if smooth and antialias and image.is_cpu and not image.requires_grad and image.dtype in _PILLOW_DTYPES:
         return _resize_planes(image, new, mode)

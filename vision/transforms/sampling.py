@@ -40,10 +40,10 @@ def sample_at(name: str, image: Any, places: np.ndarray[Any, Any], mode: Interpo
         raise ArgumentError(f"{name}: {len(values)} fill values for {image.shape[-3]} channels")
     kind = sampling_dtype(image)
     height, width = places.shape[:2]
-    batch = image.reshape(-1, *image.shape[-3:]).to(kind)
-    grid = wrap(places[None]).to(image.device).to(kind).expand(batch.shape[0], -1, -1, -1)
     if image.numel() == 0:
         return image.new_zeros((*image.shape[:-2], height, width))
+    batch = image.reshape(-1, *image.shape[-3:]).to(kind)
+    grid = wrap(places[None]).to(image.device).to(kind).expand(batch.shape[0], -1, -1, -1)
     if fill is None:
         out = grid_sample(batch, grid, mode=mode.value, padding_mode="zeros", align_corners=False)
     else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
 from support.benchmarks.peer import Peer, Work
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

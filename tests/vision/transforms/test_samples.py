@@ -116,6 +116,25 @@ def test_one_draw_hits_the_whole_sample(name, kind):
         np.testing.assert_array_equal(sample[part].numpy(), before[part].numpy())
 
 
+@pytest.mark.parametrize("name", JOINT)
+@pytest.mark.parametrize("format", ["XYXY", "CXCYWHR", "XYXYXYXY"])
+def test_samples_without_objects(name, format):
+    if name == "RandomIoUCrop" and format != "XYXY":
+        return  # it measures boxes that are not turned
+    size = (HEIGHT, WIDTH)
+    count = tv_tensors.BoundingBoxFormat[format].length
+    sample = {
+        "image": tv_tensors.Image(F.from_numpy(pixels((3, *size)))),
+        "boxes": tv_tensors.BoundingBoxes(F.zeros(0, count), format=format, canvas_size=size),
+        "masks": tv_tensors.Mask(F.zeros(0, *size)),
+        "points": tv_tensors.KeyPoints(F.zeros(0, 2), canvas_size=size),
+    }
+    out = JOINT[name]()(sample)
+    size = tuple(VF.get_size(out["image"]))
+    assert tuple(out["boxes"].shape) == (0, count) and tuple(out["points"].shape) == (0, 2)
+    assert tuple(out["masks"].shape) == (0, *size) and out["boxes"].canvas_size == out["points"].canvas_size == size
+
+
 RANDOM = {
     **JOINT,
     "RandomPhotometricDistort": T.RandomPhotometricDistort,

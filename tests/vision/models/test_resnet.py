@@ -1,4 +1,4 @@
-"""Image models against torchvision's: the same keys and shapes, and with the same weights the same numbers."""
+"""Residual networks, and the small net: their numbers beside torchvision's, their arguments, how they start and learn."""
 
 from __future__ import annotations
 
@@ -8,71 +8,34 @@ import pytest
 import framework as F
 import hub
 from framework import nn
-from tests.vision.peer import torchvision
+from framework.utils.summary import summary
+from tests.vision.models.harness import check_numbers, check_outputs
 from vision import models
 
-RESNETS = [name for name in hub.list_models() if "resne" in name and not name.startswith("cifar_")]
+RESNETS = [name for name in hub.list_models(models.resnet) if "101" not in name and "152" not in name]
 
 
 @pytest.mark.parametrize("name", RESNETS)
-def test_keys_and_shapes_are_torchvisions(name, monkeypatch):
-    torch = pytest.importorskip("torch")
-
-    for start in ("kaiming_normal_", "kaiming_uniform_"):  # values are of no account here, and drawing them takes time
-        monkeypatch.setattr(nn.init, start, lambda *args, **kwargs: None)
-
-    peer = torchvision().models
-    with torch.device("meta"):
-        expected = getattr(peer, name)(weights=None).state_dict()
-    found = getattr(models, name)(weights=None, progress=False).state_dict()
-    assert list(found) == list(expected)
-    assert {k: tuple(v.shape) for k, v in found.items()} == {k: tuple(v.shape) for k, v in expected.items()}
-    assert {k: str(v.dtype).split(".")[-1] for k, v in found.items()} == {
-        k: str(v.dtype).split(".")[-1] for k, v in expected.items()
-    }
+def test_outputs_are_torchvisions(name, monkeypatch):
+    check_outputs(name, monkeypatch, (64, 64))
 
 
 @pytest.mark.parametrize(
-    "name, config",
+    ("name", "config"),
     [
         ("resnet18", {}),
         ("resnet18", {"num_classes": 3, "replace_stride_with_dilation": None}),
         pytest.param("resnet50", {"num_classes": 7}, marks=pytest.mark.slow),
-        pytest.param("resnet50", {"replace_stride_with_dilation": [False, True, True]}, marks=pytest.mark.slow),
+        ("resnet50", {"replace_stride_with_dilation": [False, True, True]}),
         pytest.param("resnext50_32x4d", {"num_classes": 5}, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("training", [True, False])
-def test_outputs_and_gradients_are_torchvisions(name, config, training):
-    """In float64, so that what differs is a mistake and not rounding."""
-    torch = pytest.importorskip("torch")
-
-    torch.manual_seed(0)
-    theirs = getattr(torchvision().models, name)(weights=None, **config).double()
-    ours = getattr(models, name)(**config).double()
-    with torch.no_grad():
-        for key, value in theirs.state_dict().items():
-            if value.is_floating_point() and ("running" in key or "bn" in key):
-                value.copy_(torch.rand_like(value) + 0.5)
-    ours.load_state_dict({k: F.from_numpy(v.numpy().copy()) for k, v in theirs.state_dict().items()})
-    picture = np.random.default_rng(0).standard_normal((2, 3, 64, 64))
-    theirs.train(training), ours.train(training)
-    x, y = torch.from_numpy(picture).requires_grad_(), F.from_numpy(picture).requires_grad_()
-    expected, found = theirs(x), ours(y)
-    np.testing.assert_allclose(found.detach().numpy(), expected.detach().numpy(), rtol=1e-7, atol=1e-7)
-    expected.square().sum().backward(), found.square().sum().backward()
-    pairs = zip((y, *ours.parameters()), (x, *theirs.parameters()), strict=True)
-    for one, other in ((a.grad, b.grad) for a, b in pairs):
-        # some gradients are zero but for rounding, since a norm follows
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6 * float(other.abs().max()) + 1e-9)
-    for key, value in theirs.state_dict().items():
-        if "running" in key or "num_batches" in key:
-            np.testing.assert_allclose(ours.state_dict()[key].numpy(), value.numpy(), rtol=1e-7, atol=1e-9)
+def test_outputs_and_gradients_are_torchvisions(name, config, training, monkeypatch):
+    check_numbers(name, monkeypatch, (64, 57), training, **config)
 
 
-def test_resnet_arguments():
-    with pytest.raises(ValueError, match=r"weights must be None.*hub\.load_pretrained"):
-        models.resnet50(weights="DEFAULT")
+def test_arguments():
     with pytest.raises(ValueError, match="unexpected keyword argument 'classes'"):
         hub.create("resnet18", classes=3)
     with pytest.raises(ValueError, match="3 booleans"):
@@ -81,7 +44,7 @@ def test_resnet_arguments():
         models.resnet18(groups=2)
 
 
-def test_resnet_initialisation():
+def test_initialisation():
     model = models.resnet18(num_classes=4, zero_init_residual=True, in_channels=1)
     assert model.conv1.weight.shape[1] == 1 and not model.layer1[0].bn2.weight.detach().numpy().any()
     deviation = float(model.layer4[1].conv2.weight.detach().numpy().std())
@@ -91,17 +54,28 @@ def test_resnet_initialisation():
     assert sum(p.numel() for p in models.resnet18().parameters()) == 11_689_512
 
 
-def test_frozen_parts_of_a_resnet_keep_their_statistics():
+def test_frozen_parts_keep_their_statistics():
     model = models.resnet18(num_classes=2)
-    frozen = hub.freeze(model, ["backbone"])
+    hub.freeze(model, "backbone")
     before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
     model.train()
-    for module in frozen:
-        module.eval()
     model(F.randn(2, 3, 32, 32)).sum().backward()
     assert {k for k, p in model.named_parameters() if p.grad is not None} == {"fc.weight", "fc.bias"}
     for key, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[key])
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x1_0", "mnasnet0_5", "regnet_y_400mf", "efficientnet_b0", "swin_t", "vit_b_32"]
+)  # fmt: skip
+def test_multiply_adds_are_the_published_ones(name):
+    with nn.init.skipped():
+        model = models.get_model(name)
+    meta = hub.get_model_weights(name).DEFAULT.meta
+    size = hub.get_model_weights(name).DEFAULT.transforms().crop_size[0]
+    found = summary(model, (1, 3, size, size))
+    assert found.total_params == meta["num_params"]
+    assert found.total_mult_adds / 1e9 == pytest.approx(meta["_ops"], abs=0.0006, rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [(28, 28), (32, 20), (4, 5), (64, 64)])

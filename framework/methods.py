@@ -15,6 +15,7 @@ from framework.autograd.views import inplace
 from framework.ops import (
     activation,
     arithmetic,
+    arithmetic_in_place,
     bitwise,
     casting,
     comparison,
@@ -74,7 +75,7 @@ def _collect(module: Any, *names: str) -> None:
 
 _collect(hooks, "register_hook", "register_post_accumulate_grad_hook", "retain_grad")
 _collect(arithmetic, "add", "sub", "mul", "div", "neg", "subtract", "multiply", "divide", "true_divide", "negative")
-_collect(arithmetic, "add_", "sub_", "mul_", "div_", "subtract_", "multiply_", "divide_")
+_collect(arithmetic_in_place, "add_", "sub_", "mul_", "div_", "subtract_", "multiply_", "divide_")
 _collect(arithmetic, "positive", "reciprocal", "gcd", "lcm", "conj", "conj_physical")
 _collect(multiply_add, "addcmul", "addcdiv", "lerp")
 _collect(

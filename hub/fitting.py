@@ -20,7 +20,8 @@ from framework.tensor import Tensor
 from hub.state_files import load_state_dict
 from hub.weights import Weights, WeightsEnum
 
-PREFIXES = ("module.", "model.", "backbone.", "_orig_mod.")  # what wrappers put before a model's keys
+PREFIXES = ("module.", "model.", "net.", "backbone.", "_orig_mod.")  # what wrappers put before a model's keys
+_AVERAGED = "n_averaged"  # the count that an AveragedModel keeps beside the model it wraps
 _COUNTER = "num_batches_tracked"  # files older than this buffer of batch norm lack it
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -150,8 +151,9 @@ def load_pretrained(
 ) -> Fit:
     """Load weights into a model. A head for another number of classes stays as initialised; all else is strict.
 
-    Prefixes that wrappers leave (``module.``, ``model.``, ``backbone.``, ``_orig_mod.``) are taken off the keys where that
-    makes more of them fit, and containers around the state dict (``state_dict``, ``model``, ``ema``, ``net``) are opened.
+    Prefixes that wrappers leave (``module.``, ``model.``, ``net.``, ``backbone.``, ``_orig_mod.``) are taken off the keys
+    where that makes more of them fit, and containers around the state dict (``state_dict``, ``model``, ``ema``, ``net``)
+    are opened.
 
     Args:
         model: its class says in ``fit_rules`` what may differ; else its last linear or convolutional layer is the head.
@@ -193,7 +195,8 @@ def load_pretrained(
         wrong = Fit(missing=fit.missing, unexpected=fit.unexpected, misshaped=fit.misshaped)
         raise StateError(
             f"{source.name} does not fit {type(model).__name__}: {len(fit.loaded)} of the model's {len(own)} tensors fit, and\n"
-            f"{wrong.table()}\ncreate the model that the weights are of, or pass strict=False to keep its values there"
+            f"{wrong.table()}\ncreate the model that the weights are of, or keep its "
+            "values there by load_pretrained(model, weights, strict=False)"
         )
     model.load_state_dict({**own, **{key: resized[key] for key in fit.loaded}})
     return fit
@@ -276,6 +279,8 @@ def _renamed(state: Mapping[str, Tensor], key_map: Iterable[tuple[str, str]]) ->
 
 def _aligned(state: dict[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
     """The state dict without the wrappers' prefixes, as far as taking them off makes more keys fit."""
+    if _AVERAGED in state and _AVERAGED not in own:
+        state = {key: value for key, value in state.items() if key != _AVERAGED}
     best, most = state, sum(key in own for key in state)
     for _ in PREFIXES:
         counts = {prefix: sum(key.startswith(prefix) for key in state) for prefix in PREFIXES}

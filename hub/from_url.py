@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from framework.errors import ArgumentError
+from framework.io.serialization import placing
 from framework.tensor import Tensor
 from hub.cache import get_dir, plain_name
 from hub.download import obtain
@@ -84,17 +85,18 @@ def load_state_dict_from_url(
         return file.is_file() if digest is None else verify(file, sha256=digest)
 
     obtain(url, target, there, f"sha256 {digest}" if digest else "", progress=progress)
-    place = map_location.get("cpu") if isinstance(map_location, Mapping) else map_location
-    if not callable(place):
-        return read_checkpoint(target, device="cpu" if place is None else place)
-    seen: dict[int, Tensor] = {}
+    place, move = placing(map_location)
+    content = read_checkpoint(target, device=place)
+    if move is None:
+        return content
+    moved: dict[int, Tensor] = {}
 
-    def move(tensor: Tensor) -> Tensor:
-        if id(tensor) not in seen:  # what is tied stays tied
-            seen[id(tensor)] = place(tensor, "cpu")
-        return seen[id(tensor)]
+    def once(tensor: Tensor) -> Tensor:
+        if id(tensor) not in moved:  # what is tied stays tied
+            moved[id(tensor)] = move(tensor)
+        return moved[id(tensor)]
 
-    return _map_tensors(read_checkpoint(target), move)
+    return _map_tensors(content, once)
 
 
 def _map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -28,6 +28,7 @@ class Architecture:
 
 _architectures: dict[str, Architecture] = {}
 _weights: dict[str, Weights] = {}  # by "arch.tag"
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".th", ".tar", ".bin", ".safetensors", ".npz", ".json")  # of files, never of tags
 
 
 def register_model(
@@ -266,7 +267,7 @@ def _chosen(architecture: Architecture, weights: Any) -> Weights | str | os.Path
         raise TypeError(f"{architecture.name}: weights should be a name, an entry or a path, got {weights!r}")
     if os.path.exists(weights):
         return weights
-    if os.sep in weights:
+    if os.sep in weights or os.path.splitext(weights)[1] in _SUFFIXES:
         raise FileNotFoundError(f"{architecture.name}: there is no file of weights {weights!r}")
     tag = weights.removeprefix(f"{architecture.name}.")
     return _entry(
@@ -305,6 +306,9 @@ def _build(
 
 def _made(architecture: Architecture, config: dict[str, Any]) -> Any:
     """What the builder makes of a configuration; arguments that it does not take are named."""
+    if "pretrained" in config:
+        tags = ", ".join(repr(key.split(".", 1)[1]) for key in list_weights(f"{architecture.name}.*")) or "a file"
+        raise ArgumentError(f"model {architecture.name!r}: instead of pretrained, pass weights=None, or {tags}")
     try:
         inspect.signature(architecture.builder).bind(**config)
         return architecture.builder(**config)

@@ -53,7 +53,8 @@ def load_state_dict(path: str | os.PathLike[str], *, device: Any = "cpu") -> dic
 
     Containers around the state dict are opened: under ``parts`` in a checkpoint of ours, else under the first of
     ``state_dict``, ``model_state_dict``, ``model``, ``module``, ``net``, ``params``, ``weights`` that holds one, and, where
-    none does, averaged weights under ``state_dict_ema``, ``model_ema``, ``ema``, ``params_ema``. Counters of batch norm that
+    none does, averaged weights under ``state_dict_ema``, ``model_ema``, ``ema``, ``params_ema``; else under any other name,
+    if it is the only one that holds named tensors and none stand beside it but single numbers. Counters of batch norm that
     are plain numbers become tensors; other entries that are no tensors are left out.
 
     Args:
@@ -79,7 +80,7 @@ def load_state_dict(path: str | os.PathLike[str], *, device: Any = "cpu") -> dic
     content = read_checkpoint(path, device=device)
     found = _state_in(content, _DEEPEST)
     if found is None:
-        raise FileFormatError(f"{os.fspath(path)}: holds {_described(content)}; save the model's state_dict()")
+        raise FileFormatError(f"{os.fspath(path)}: holds {_described(content)}")
     return found
 
 
@@ -155,7 +156,17 @@ def _state_in(value: Any, depth: int) -> dict[str, Tensor] | None:
         if inner is not None:
             return inner
     found = dict(_tensors(value))
-    return found if any(isinstance(value[name], Tensor | np.ndarray) for name in found) else None
+    arrays = [value[name] for name in found if isinstance(value[name], Tensor | np.ndarray)]
+    if any(array.ndim for array in arrays):
+        return found
+    inside = _states_inside(value, depth - 1)
+    return next(iter(inside.values())) if len(inside) == 1 else found if arrays else None
+
+
+def _states_inside(value: Mapping[Any, Any], depth: int) -> dict[str, dict[str, Tensor]]:
+    """The state dicts under the names in a value."""
+    states = {name: _state_in(entry, depth) for name, entry in value.items() if isinstance(name, str)}
+    return {name: state for name, state in states.items() if state is not None}
 
 
 def _tensors(value: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
@@ -173,6 +184,9 @@ def _tensors(value: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
 def _described(content: Any) -> str:
     """What a file holds that is no state dict."""
     if not isinstance(content, Mapping):
-        return f"a {type(content).__name__}, not named tensors"
+        return f"a {type(content).__name__}, not named tensors; save the model's state_dict()"
+    several = list(_states_inside(content, _DEEPEST - 1))
+    if several:
+        return f"named tensors under {', '.join(several)}; take one of them: read_checkpoint(path)[{several[0]!r}]"
     keys = ", ".join(str(key)[:40] for key in list(content)[:10])
-    return f"no named tensors, but the keys {keys or '(none)'}"
+    return f"no named tensors, but the keys {keys or '(none)'}; save the model's state_dict()"

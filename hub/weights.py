@@ -10,6 +10,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from framework.errors import ArgumentError, nearest
 from framework.tensor import Tensor
@@ -53,7 +54,7 @@ class Weights:
     @property
     def file_name(self) -> str:
         """The name of the file."""
-        return self.url.rsplit("/", 1)[-1]
+        return urlsplit(self.url).path.rsplit("/", 1)[-1]
 
     def get_state_dict(self, progress: bool = True, check_hash: bool = True) -> dict[str, Tensor]:
         """The named tensors of the file, which is fetched into the cache if it is not there. Always verified.

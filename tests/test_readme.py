@@ -20,8 +20,32 @@ def test_the_example_learns(capsys):
     assert float(capsys.readouterr().out.split()[0]) < 0.05
 
 
-def test_the_op_that_it_shows_is_in_the_source():
-    assert BLOCKS[1].strip() in (ROOT / "framework" / "ops" / "trigonometric.py").read_text()
+@pytest.mark.parametrize(
+    ("start", "file"), [("@unary", "framework/ops/trigonometric.py"), ("@register_model", "vision/models/resnet.py")]
+)
+def test_the_code_that_it_shows_is_in_the_source(start, file):
+    block = next(block for block in BLOCKS if block.startswith(start))
+    assert block.strip() in (ROOT / file).read_text()
+
+
+def test_the_weights_are_used_as_it_shows(tmp_path, monkeypatch):
+    import hub
+    from vision import models
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hub.Weights, "get_state_dict", lambda self, progress: models.resnet50().state_dict())
+    small = {"num_layers": 8, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 16, "num_classes": 3}
+    whole = models.VisionTransformer(224, 16, **small)
+    for name in ("my.pth", "checkpoint.pth"):
+        hub.save_state_dict(whole.state_dict(), name)
+    larger = models.VisionTransformer(384, 16, **small)
+    real = hub.create
+    monkeypatch.setattr(
+        hub, "create", lambda name, **config: real(name, **config) if "vit" not in name else larger
+    )
+    block = next(block for block in BLOCKS if "hub.describe" in block)
+    exec(compile(block, "README.md", "exec"), {})
+    assert len(hub.load_state_dict("model.pth")) == len(larger.state_dict())
 
 
 def test_the_map_names_what_is_there():
@@ -36,7 +60,7 @@ def test_the_map_names_what_is_there():
 
 
 @pytest.mark.parametrize(
-    "flag", sorted(set(re.findall(r"--[a-z][a-z-]+", README.split("## Training on")[1].split("## The folders")[0])))
+    "flag", sorted(set(re.findall(r"--[a-z][a-z-]+", README.split("## Training on")[1].split("## Pretrained")[0])))
 )
 def test_the_flags_that_it_names_exist(flag):
     if flag != "--help":

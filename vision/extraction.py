@@ -91,4 +91,5 @@ def _place(layer: str, modules: Mapping[str, nn.Module]) -> tuple[str, int]:
     numbered = re.fullmatch(r"(.+)_(\d+)", layer)
     if numbered and numbered[1] in modules:
         return numbered[1], int(numbered[2])
-    raise ArgumentError(f"features: the model has no layer {layer!r}{nearest(layer, modules)}")
+    hint = nearest(layer, modules) or "; layers are modules, named as in model.named_modules()"
+    raise ArgumentError(f"features: the model has no layer {layer!r}{hint}")

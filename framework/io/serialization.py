@@ -13,6 +13,7 @@ import math
 import os
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def load(
 
     Args:
         f: a path, or a binary file open for reading.
-        map_location: the device for the tensors; the CPU unless given.
+        map_location: the device for the tensors, or a function of (tensor, "cpu") that gives each tensor back, or a
+            mapping with a device under "cpu". The CPU unless given: a tensor counts as saved there wherever it was.
         pickle_module, weights_only, mmap: accepted; there is no other way to load here, and files are memory-mapped while read.
 
     Raises:
@@ -74,12 +76,29 @@ def load(
             return load(path, map_location)
     if not os.path.exists(f):
         raise FileNotFoundError(f"load: there is no file {os.fspath(f)!r}")
-    tensors, notes = load_with_metadata(f, map_location if map_location is not None else "cpu")
+    place, move = placing(map_location)
+    tensors, notes = load_with_metadata(f, place)
+    if move is not None:
+        tensors = {name: move(tensor) for name, tensor in tensors.items()}
     if FORMAT not in notes:
         if not notes and not tensors:
             raise FileFormatError(f"{f}: holds nothing that framework.save wrote")
         return OrderedDict(tensors)  # a plain safetensors file is a state dict
     return _decode(json.loads(notes[FORMAT]), tensors)
+
+
+def placing(map_location: Any) -> tuple[Any, Callable[[Tensor], Tensor] | None]:
+    """The device that a ``map_location`` means, and what is done with each tensor then, if it is a function."""
+    if isinstance(map_location, Mapping):
+        map_location = map_location.get("cpu")
+    if not callable(map_location):
+        return "cpu" if map_location is None else map_location, None
+
+    def move(tensor: Tensor) -> Tensor:
+        moved: Tensor | None = map_location(tensor, "cpu")
+        return tensor if moved is None else moved
+
+    return "cpu", move
 
 
 def _encode(value: Any, tensors: dict[str, Tensor], seen: dict[Any, str], where: str) -> Any:

@@ -20,6 +20,7 @@ from framework.tensor import Tensor, wrap
 
 ALIASES = "eagerkit.aliases"
 COMPLEX128 = "eagerkit.complex128"  # the format has no such type: stored as float64 with a last dim of 2
+_PYTORCH = (b"PK\x03\x04", b"\x80\x02\x8a\n")  # how the files of torch.save begin: since 1.6, and before
 
 
 class FileFormatError(ValueError, RuntimeError):
@@ -91,8 +92,12 @@ def load_with_metadata(
             notes = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
+        with open(filename, "rb") as stream:
+            foreign = stream.read(4) in _PYTORCH
         raise FileFormatError(
-            f"{filename}: not a whole safetensors file ({error}); download or save it again"
+            f"{filename}: a file of PyTorch's; read it with hub.load_state_dict or hub.read_checkpoint"
+            if foreign
+            else f"{filename}: not a whole safetensors file ({error}); download or save it again"
         ) from None
     for name in json.loads(notes.pop(COMPLEX128, "[]")):
         arrays[name] = np.asarray(arrays[name][..., 0] + 1j * arrays[name][..., 1])

@@ -15,8 +15,6 @@ import numpy as np
 from framework import dtypes
 from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, Scalar, apply, new, record_pair
-from framework.autograd.views import bump, inplace
-from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
 from framework.kernels.registry import LARGE, choose
 from framework.ops.casting import NUMBERS, cast, into, promote
@@ -350,43 +348,4 @@ def lcm(xp: Any, a: Any, b: Any) -> Any:
     return xp.lcm(a, b)
 
 
-def _in_place(function: Callable[..., Any], ufunc: str) -> Callable[..., Tensor]:
-    """The ``name_`` form of one of the four operations: without a temporary where nothing is recorded."""
-    name = f"{function.__name__}_"
-    recorded = inplace(function, name)
-
-    def method(self: Tensor, other: Any, *older: Any, **kwargs: Any) -> Tensor:
-        array = self.array
-        if (
-            not kwargs
-            and not older
-            and array.flags.forc
-            and array.dtype.kind == "f"
-            and array.itemsize > 2
-            and not self._detached_copy
-        ):
-            recording = _enabled.get()
-            operand = None
-            if isinstance(other, Tensor):
-                if other.array.dtype is array.dtype and other.array.shape == array.shape:
-                    recording = recording and other.requires_grad
-                    operand = other.array
-            elif type(other) in _REAL:
-                recording, operand = False, other
-            if operand is not None and not recording and not (self.requires_grad and _enabled.get()):
-                getattr(array_module(array), ufunc)(array, operand, out=array)
-                bump(self, name)
-                return self
-        return recorded(self, other, *older, **kwargs)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = recorded.__doc__
-    method.__wrapped__ = function  # type: ignore[attr-defined]  # gives it a signature
-    return method
-
-
-add_, sub_ = _in_place(add, "add"), _in_place(sub, "subtract")
-mul_, div_ = _in_place(mul, "multiply"), _in_place(div, "true_divide")
-
 subtract, multiply, divide, negative = sub, mul, div, neg
-subtract_, multiply_, divide_ = sub_, mul_, div_

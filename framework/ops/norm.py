@@ -62,6 +62,8 @@ class RMSNorm(Op):
     """The last axes over their root mean square."""
 
     def forward(self, x: Any, weight: Any, axes: int, eps: float) -> Any:
+        if x.size <= row_norm.LONGEST and not any(self.needs) and row_norm.serves_rms(x, weight, axes):
+            return row_norm.rms_norm(x, weight, eps)
         self.save(x, weight)
         self.axes, self.eps = axes, eps
         self.kernel = choose("norm", x, kind="rms")
@@ -220,6 +222,8 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     Reference:
         Zhang and Sennrich, "Root Mean Square Layer Normalization", https://arxiv.org/abs/1910.07467.
     """
+    if eps is not None and _fits(input, normalized_shape, weight, None):
+        return apply(RMSNorm, input, weight, axes=len(normalized_shape), eps=eps)
     axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
     if not isinstance(input, Tensor):
         return apply(RMSNorm, input, weight, axes=axes, eps=np.finfo(input.dtype).eps if eps is None else eps)

@@ -113,7 +113,8 @@ def refusing(where: str) -> Iterator[None]:
         raise (error if where in str(error) else FileFormatError(f"{where}: {error}")) from None
     except Refusal as refusal:
         raise FileFormatError(
-            f"{where}: refused, since the file holds {refusal}; only tensors, arrays and plain data are read"
+            f"{where}: refused, since the file holds {refusal}; only tensors, arrays and plain data are read, "
+            "such as a model's state_dict()"
         ) from None
     except Exception as error:  # a broken stream can fail in any way inside a reader
         problem = f"{type(error).__name__}: {str(error)[:200]}"

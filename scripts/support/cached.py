@@ -27,6 +27,11 @@ class Tail(nn.Module):
         return self.child(x).flatten(1)
 
 
+def forward(tail: Tail, x: Any, device: str) -> Any:
+    """Class scores (N, num_classes) of features."""
+    return tail(x.to(device))
+
+
 class Views(Dataset):
     """Features (N, views, ...) and targets: a sample is one of its views, each with the same chance."""
 
@@ -46,11 +51,23 @@ def child_of(model: nn.Module) -> str:
     return head_of(model)[0].split(".")[0]
 
 
-def compute(model: nn.Module, dataset: Any, args: Any, views: int, label: str) -> tuple[Any, Any]:
-    """(features (N, views, ...), targets (N)): what comes into the head's part for each picture of a data set.
+def loaders(model: nn.Module, task: Any, args: Any) -> tuple[DataLoader, DataLoader]:
+    """Batches of features to train on, in a new order each epoch, and to measure."""
+    train = Views(*_compute(model, task, task.train, args, args.cache_features, "training"))
+    test = Views(*_compute(model, task, task.test, args, 1, task.held_out))
+    uneven = len(train) > args.batch_size and len(train) % args.batch_size == 1
+    loader = DataLoader(
+        train, args.batch_size, shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0,
+        drop_last=uneven,  # a batch of one sample has no statistics for batch norm
+    )  # fmt: skip
+    return loader, DataLoader(test, max(args.batch_size, 200), num_workers=args.workers)
+
+
+def _compute(model: nn.Module, task: Any, dataset: Any, args: Any, views: int, label: str) -> tuple[Any, Any]:
+    """(features (N, views, ...), targets (N)): what comes into the head's part for each sample of a data set.
 
     Raises:
-        ArgumentError: the model does more after that part than to flatten.
+        ArgumentError: the model does more after that part than to flatten, or features are not of one shape.
     """
     inputs: list[Any] = []
     name = child_of(model)
@@ -58,18 +75,22 @@ def compute(model: nn.Module, dataset: Any, args: Any, views: int, label: str) -
     handle = getattr(model, name).register_forward_pre_hook(
         lambda module, arguments: inputs.append(arguments[0].clone())
     )
-    loader = DataLoader(dataset, max(args.batch_size, 64), num_workers=args.workers)
+    loader = task.test_loader(dataset, args)
     model.eval()
     try:
         with F.no_grad():
             for view in range(views):
-                for x, y in progress(
-                    iter(loader), len(loader), f"features of the {label} pictures, view {view + 1}/{views}"
-                ):
-                    out = model(x.to(args.device))
+                title = f"features of the {label} {task.samples}, view {view + 1}/{views}"
+                for x, y in progress(iter(loader), len(loader), title):
+                    out = task.forward(model, x, args.device)
                     if not collected:
                         _check(model, name, out, inputs[-1])
                         _check_memory(inputs[-1], len(dataset) * views)
+                    elif inputs[-1].shape[1:] != collected[0].shape[1:]:
+                        raise ArgumentError(
+                            f"--cache-features: what comes into {name!r} of {type(model).__name__} is not of one shape; "
+                            "leave it out"
+                        )
                     collected.append(inputs.pop().cpu())
                     if view == 0:
                         targets.append(y)
@@ -79,8 +100,8 @@ def compute(model: nn.Module, dataset: Any, args: Any, views: int, label: str) -
     return found.unflatten(0, (views, -1)).transpose(0, 1), F.cat(targets)
 
 
-def _check_memory(batch: Any, pictures: int) -> None:
-    needed = batch.nbytes // len(batch) * pictures
+def _check_memory(batch: Any, samples: int) -> None:
+    needed = batch.nbytes // len(batch) * samples
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed * 3
     if needed > there // 3:
         raise ArgumentError(

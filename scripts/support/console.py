@@ -48,7 +48,9 @@ def run(main: Callable[[], int | None], name: str) -> NoReturn:
     """Call a script's main function; bad input becomes one line on stderr and exit code 2."""
     try:
         code = main()
-    except USER_ERRORS as error:
+    except (*USER_ERRORS, ImportError) as error:
+        if isinstance(error, ImportError) and error.name is not None:
+            raise  # of a module that should be there; without a name it tells what a feature needs installed
         text = getattr(error, "brief", None) or (
             error.strerror and f"{error.filename}: {error.strerror}"
             if isinstance(error, OSError) and error.errno

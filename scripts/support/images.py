@@ -13,10 +13,10 @@ import numpy as np
 from framework.data import Dataset, Subset
 from framework.errors import ArgumentError, nearest
 from support.preparation import CIFAR, GREY, Augmentation, Preparation, photographs
+from support.splitting import divided
 from vision import datasets as D
 
 HELD_OUT = ("val", "valid", "validation", "test")  # folders with pictures that are not trained on
-SHARE_HELD_OUT = 0.2  # of a folder without such a one
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ NAMED: dict[str, Named] = {
     "kmnist": Named(_train(D.KMNIST), GREY, False, D.KMNIST.present),
     "cifar10": Named(_train(D.CIFAR10), CIFAR, True, D.CIFAR10.present),
     "cifar100": Named(_train(D.CIFAR100), CIFAR, True, D.CIFAR100.present),
+    "stl10": Named(_split(D.STL10), None, True),
+    "flowers102": Named(_split(D.Flowers102), None, True),
+    "oxford-iiit-pet": Named(_split(D.OxfordIIITPet, "trainval"), None, True),
+    "food101": Named(_split(D.Food101), None, True),
+    "fgvc-aircraft": Named(_split(D.FGVCAircraft, "trainval"), None, True),
+    "dtd": Named(_split(D.DTD), None, True),
 }
 
 
@@ -55,11 +61,6 @@ class Images:
     test: Dataset
     classes: list[str]
     preparation: Preparation
-
-    @property
-    def targets(self) -> Any:
-        """The class numbers of the test pictures."""
-        return np.array([self.test.targets[i] for i in range(len(self.test))])  # type: ignore[attr-defined]
 
 
 def load_images(
@@ -133,22 +134,9 @@ def _folder(folder: Path, augmentation: Augmentation, preparation: Preparation, 
     test = D.ImageFolder(folder, transform=preparation.evaluation())
     if len(train.classes) < 2:
         raise ArgumentError(f"--data {folder}: found the one class {train.classes[0]}; a classifier needs two or more")
-    first, second = _divided(np.array(train.targets), seed)
+    first, second = divided(np.array(train.targets), seed)
     if not len(second):
         raise ArgumentError(
             f"--data {folder}: too few pictures to hold any out for testing; give a train and a val folder"
         )
     return Images(folder.name, Subset(train, first), Subset(test, second), list(train.classes), preparation)
-
-
-def _divided(targets: np.ndarray[Any, Any], seed: int) -> tuple[list[int], list[int]]:
-    """Numbers of the samples to train on and to hold out, the same share of each class."""
-    rng = np.random.Generator(np.random.Philox(seed))
-    first: list[int] = []
-    second: list[int] = []
-    for label in np.unique(targets):
-        members = rng.permutation(np.flatnonzero(targets == label)).tolist()
-        count = round(len(members) * SHARE_HELD_OUT) if len(members) > 1 else 0
-        second += members[:count]
-        first += members[count:]
-    return sorted(first), sorted(second)

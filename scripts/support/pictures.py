@@ -11,7 +11,7 @@ import numpy as np
 from framework.io import atomic_path
 
 
-def draw_curves(folder: Path, history: list[dict[str, Any]]) -> None:
+def draw_curves(folder: Path, history: list[dict[str, Any]], held_out: str = "test") -> None:
     """A picture of loss and accuracy over the epochs, where Matplotlib is installed."""
     if importlib.util.find_spec("matplotlib") is None:
         return
@@ -21,11 +21,26 @@ def draw_curves(folder: Path, history: list[dict[str, Any]]) -> None:
     left, right = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["train_loss"] for row in history], marker="o", label="training")
-    left.plot(epochs, [row["loss"] for row in history], marker="o", label="test")
+    left.plot(epochs, [row["loss"] for row in history], marker="o", label=held_out)
     left.set(xlabel="epoch", ylabel="loss")
     left.legend()
     right.plot(epochs, [100 * row["accuracy"] for row in history], marker="o", color="C2")
-    right.set(xlabel="epoch", ylabel="test accuracy, %")
+    right.set(xlabel="epoch", ylabel=f"{held_out} accuracy, %")
+    _store(figure, folder / "curves.png")
+
+
+def draw_losses(folder: Path, history: list[dict[str, Any]]) -> None:
+    """A picture of a language model's losses over the steps, where Matplotlib is installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("train_loss", "training"), ("loss", "validation")):
+        axes.plot([row["step"] for row in history], [row[name] for row in history], marker="o", label=label)
+    axes.set(xlabel="step", ylabel="loss, nats a token")
+    axes.legend()
     _store(figure, folder / "curves.png")
 
 

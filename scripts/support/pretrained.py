@@ -12,6 +12,7 @@ from hub import Weights, create, get_model_weights, get_weights, list_models, lo
 from support import run as runs
 from support.preparation import Preparation
 
+ENDINGS = (".pth", ".pt", ".safetensors", ".bin", ".th", ".npz", ".ckpt")  # of files of weights
 SMALL_PICTURES = 32  # data sets of pictures up to this size train the small net by default
 
 
@@ -47,17 +48,19 @@ def find(args: Any) -> Source:
     folder = path if path.is_dir() else path.parent
     if path.exists() and (folder / runs.SETTINGS).is_file():
         settings = runs.read_settings(folder)
+        if settings["task"] != "image-classification":
+            raise ArgumentError(f"--weights {name}: of a run on something else than pictures")
         args.model = args.model or settings["model"]
         kept = {k: v for k, v in settings["model_config"].items() if k not in ("num_classes", "in_channels")}
         return Source(folder / runs.WEIGHTS if path.is_dir() else path, Preparation(**settings["preparation"]), kept)
+    if not path.exists() and (os.sep in name or path.suffix in ENDINGS):
+        raise FileNotFoundError(f"--weights {name}: there is no such file; give a file of weights, or none")
     if args.model is None and not path.exists() and "." in name and name.split(".")[0] in list_models():
         args.model = name.split(".")[0]
     if args.model is None:
         raise ArgumentError(f"--weights {name}: say which model they are of with --model")
     if path.exists():
         return Source(path, _published(args.model))
-    if os.sep in name or path.suffix in (".pth", ".pt", ".safetensors", ".bin", ".th", ".npz", ".ckpt"):
-        raise FileNotFoundError(f"--weights {name}: there is no such file; give a file of weights, or none")
     entry = get_weights(name if name.startswith(f"{args.model}.") else f"{args.model}.{name}")
     return Source(entry, Preparation.of_weights(entry.transforms()), dict(entry.config))
 

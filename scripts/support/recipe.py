@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from framework import nn, optim
+from framework.errors import ArgumentError
 from framework.optim.lr_scheduler import LambdaLR
 from framework.tensor import Tensor
 from hub import param_groups
@@ -29,23 +31,46 @@ SCHEDULES: dict[str, Any] = {
 _RATES = {  # the highest learning rate: from scratch, of a whole pretrained model, of its head alone
     "sgd": (0.05, 0.01, 0.05),
     "lion": (4e-4, 3e-5, 3e-4),
-    "others": (4e-3, 3e-4, 3e-3),
+    "others": (4e-3, 5e-4, 3e-3),
 }
+_PLAIN = {"layer_decay": 1.0, "warmup": 0.5, "clip_grad_norm": 0.0}
 AUXILIARY = 0.3  # the weight of auxiliary heads' losses, as in the papers on GoogLeNet and Inception v3
 
 
 def fill_defaults(args: Any) -> None:
-    """Settle what the command line left open: training from scratch, fine-tuning and training a head differ."""
+    """Settle what the command line left open for pictures: from scratch, fine-tuning and training a head differ."""
     kind = 0 if args.weights == "none" else 2 if args.freeze == "backbone" else 1
     defaults = {
         "epochs": (5, 12, 30)[kind],
         "batch_size": (100, 32, 32)[kind],
         "augment": ("none", "basic", "basic")[kind],
         "lr": _RATES.get(args.optimizer, _RATES["others"])[kind],
+        # what was learned before is changed with care
+        "layer_decay": (1.0, 0.8, 1.0)[kind],
+        "warmup": (0.5, 1.0, 1.0)[kind],
+        "clip_grad_norm": (0.0, 1.0, 1.0)[kind],
+        "image_size": 224,
+        "workers": 2,
     }
-    for name, value in defaults.items():
+    fill(args, defaults)
+
+
+def fill(args: Any, defaults: Mapping[str, Any]) -> None:
+    """Give what the command line left open its default."""
+    for name, value in {**_PLAIN, **defaults}.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
+
+
+def refuse(args: Any, reason: str, *names: str) -> None:
+    """Refuse flags that were given though they mean nothing here.
+
+    Raises:
+        ArgumentError: one was given.
+    """
+    for name in names:
+        if getattr(args, name) not in (None, 0):
+            raise ArgumentError(f"--{name.replace('_', '-')}: {reason}; leave it out")
 
 
 def optimizer_for(model: nn.Module, args: Any) -> Any:
@@ -60,10 +85,9 @@ def optimizer_for(model: nn.Module, args: Any) -> Any:
     return OPTIMIZERS[args.optimizer](groups, args.lr)
 
 
-def schedule_for(optimizer: Any, args: Any, steps_per_epoch: int) -> LambdaLR:
-    """The learning rate's course: a linear rise over ``--warmup`` epochs, then ``--schedule``."""
-    warmup, total = round(args.warmup * steps_per_epoch), args.epochs * steps_per_epoch
-    shape = SCHEDULES[args.schedule]
+def schedule_for(optimizer: Any, schedule: str, warmup: int, total: int) -> LambdaLR:
+    """The learning rate's course: a linear rise over ``warmup`` steps, then a schedule until ``total`` steps are done."""
+    shape = SCHEDULES[schedule]
 
     def factor(step: int) -> float:
         if step < warmup:

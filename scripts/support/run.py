@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from framework.io import FileFormatError, atomic_write, load_file, save_file
-from hub import create
-from support.preparation import Preparation
 
 CHECKPOINT, WEIGHTS, SETTINGS, CLASSES = "last.ckpt", "model.safetensors", "settings.json", "classes.txt"
 
@@ -45,18 +43,17 @@ def write_json(path: Path, content: Any) -> None:
     atomic_write(path, json.dumps(content, indent=2) + "\n")
 
 
-def write_settings(folder: Path, args: Any, config: dict[str, Any], images: Any) -> None:
-    """What builds the model and prepares its pictures again, and the class names, one a line in the outputs' order."""
-    settings = {
-        "task": "image-classification",
-        "model": args.model,
-        "model_config": config,
-        "classes": images.classes,
-        "preparation": images.preparation.as_dict(),
-        "arguments": {k: v for k, v in vars(args).items() if k not in ("resume", "out")},
-    }
-    write_json(folder / SETTINGS, settings)
-    atomic_write(folder / CLASSES, "".join(f"{name}\n" for name in images.classes))
+def write_settings(folder: Path, args: Any, **facts: Any) -> None:
+    """What builds the model and prepares its samples again; of a classifier also its classes, in the outputs' order.
+
+    Args:
+        args: the command line.
+        facts: ``task``, ``model``, ``model_config``, ``preparation`` and perhaps ``classes``.
+    """
+    given = {k: v for k, v in vars(args).items() if k not in ("resume", "out")}
+    write_json(folder / SETTINGS, {**facts, "arguments": given})
+    if "classes" in facts:
+        atomic_write(folder / CLASSES, "".join(f"{name}\n" for name in facts["classes"]))
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -72,26 +69,27 @@ def read_settings(folder: Path) -> dict[str, Any]:
         )
     try:
         settings = json.loads(path.read_text())
-        if not {"model", "model_config", "classes", "preparation"} <= set(settings):
+        if not {"task", "model", "model_config", "preparation", "arguments"} <= set(settings):
             raise ValueError("keys are missing")
         return dict(settings)
     except ValueError as error:
         raise FileFormatError(f"{path}: not the settings of a run ({error})") from None
 
 
-def load_model(folder: Path) -> tuple[Any, list[str], Preparation]:
-    """The trained model of a run's folder in evaluation mode, its class names, and how pictures are prepared."""
-    settings = read_settings(folder)
-    model = create(settings["model"], **settings["model_config"])
+def read_weights(folder: Path) -> dict[str, Any]:
+    """The weights of a run's folder by name.
+
+    Raises:
+        FileNotFoundError, FileFormatError: there are none yet, or they are damaged.
+    """
     if not (folder / WEIGHTS).is_file():
         raise FileNotFoundError(f"{folder}: holds no {WEIGHTS} yet; let the run finish its first epoch")
-    model.load_state_dict(load_file(folder / WEIGHTS))
-    return model.eval(), settings["classes"], Preparation(**settings["preparation"])
+    return load_file(folder / WEIGHTS)
 
 
 def save_weights(folder: Path, model: Any) -> None:
     """The model's weights as a safetensors file."""
-    save_file(model.state_dict(), folder / WEIGHTS)
+    save_file(model.state_dict(), folder / WEIGHTS, {"format": "pt"})
 
 
 def write_metrics(folder: Path, history: list[dict[str, Any]]) -> None:

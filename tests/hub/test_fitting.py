@@ -9,6 +9,7 @@ import framework as F
 import hub
 from framework import nn
 from framework.io import FileFormatError, save, save_checkpoint, save_file
+from framework.optim.swa_utils import AveragedModel
 
 
 class Net(nn.Module):
@@ -64,7 +65,7 @@ def test_another_number_of_classes_keeps_the_fresh_head():
     same(target, source, fresh)
 
 
-PREFIXED = [(), ("module.",), ("model.",), ("backbone.",), ("_orig_mod.",), ("module.", "model."), ("_orig_mod.", "module."), ("module.", "_orig_mod.", "backbone.")]  # fmt: skip
+PREFIXED = [(), ("module.",), ("model.",), ("net.",), ("backbone.",), ("_orig_mod.",), ("module.", "model."), ("_orig_mod.", "module."), ("module.", "_orig_mod.", "backbone.")]  # fmt: skip
 
 
 @pytest.mark.parametrize("prefixes", PREFIXED, ids="".join)
@@ -73,6 +74,14 @@ def test_wrappers_prefixes_are_taken_off(prefixes):
     fit = hub.load_pretrained(target, {"".join(prefixes) + k: v for k, v in source.state_dict().items()})
     assert len(fit.loaded) == 10
     same(target, source)
+
+
+def test_an_averaged_models_count_is_none_of_the_weights():
+    source, target = Net(), Net()
+    averaged = AveragedModel(source)
+    assert len(hub.load_pretrained(target, averaged.state_dict()).loaded) == 10
+    same(target, source)
+    assert "n_averaged" in hub.load_pretrained(AveragedModel(Net()), averaged.state_dict()).loaded
 
 
 def test_a_models_own_prefix_stays():

@@ -143,6 +143,11 @@ def test_the_default_and_what_goes_with_the_weights(published):
         hub.create("tiny", weights="DEFAULT", width=9)
 
 
+def test_a_files_name_is_the_end_of_the_addresss_path():
+    entry = hub.Weights("https://a.org/x/net-12345678.pth?download=true#top", dict, {}, sha256="12345678")
+    assert entry.file_name == "net-12345678.pth"
+
+
 def test_weights_of_features_alone_have_no_classes(published):
     """They leave the number of outputs to the builder, as their file does."""
     tiny, enum, states = published
@@ -176,6 +181,10 @@ def test_wrong_weights(published):
         enum.verify(Other_Weights.V1)
     with pytest.raises(ValueError, match=r"has no weights 'V3'; known: tiny\.V1, tiny\.V2; a file"):
         tiny(weights="V3")
+    with pytest.raises(FileNotFoundError, match=r"no file of weights 'best\.pth'"):
+        tiny(weights="best.pth")
+    with pytest.raises(ValueError, match="instead of pretrained, pass weights=None, or 'V1', 'V2'"):
+        tiny(pretrained=True)
     with pytest.raises(TypeError, match="a name, an entry or a path, got 3"):
         tiny(weights=3)
     with pytest.raises(ValueError, match="names weights already"):

@@ -96,6 +96,13 @@ def test_file_objects():
     assert F.load(buffer)[0].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("place", [None, "cpu", {"cuda:0": "cpu"}, {"cpu": "cpu"}, lambda tensor, place: None])
+def test_where_tensors_go(tmp_path, place):
+    F.save([F.arange(3)], tmp_path / "o")
+    assert F.load(tmp_path / "o", map_location=place)[0].tolist() == [0, 1, 2]
+    assert F.load(tmp_path / "o", map_location=lambda tensor, place: tensor + 1)[0].tolist() == [1, 2, 3]
+
+
 def test_what_cannot_be_saved_says_where(tmp_path):
     with pytest.raises(TypeError, match=r"object\['a'\]\[1\] is a function"):
         F.save({"a": [1, lambda: 0]}, tmp_path / "o")
@@ -110,6 +117,13 @@ def test_broken_files_are_errors_that_name_the_file(tmp_path, content):
         F.load(path)
     with pytest.raises(FileNotFoundError, match="no file"):
         F.load(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\0\0\x08", b"\x80\x02\x8a\nl\xfc\x9cF\xf9"])
+def test_a_file_of_pytorch_says_what_reads_it(tmp_path, content):
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"net\.pth: a file of PyTorch's; read it with hub\.load_state_dict"):
+        F.load(tmp_path / "net.pth")
 
 
 def test_a_file_cut_short_is_an_error(tmp_path):

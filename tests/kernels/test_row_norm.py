@@ -59,3 +59,19 @@ def test_leaves_its_input_and_is_the_recorded_value():
 def test_weight_of_another_dtype_does_not_widen():
     x, w = framework.randn(1, 16), framework.randn(16, dtype=framework.float64)
     assert F.layer_norm(x, (16,), w).dtype is framework.float32
+
+
+@pytest.mark.parametrize("shape", [(256,), (1, 1, 256), (3, 5, 17), (1, 1)])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("affine", [True, False])
+def test_rms_agrees(shape, kind, affine):
+    x = (rng.standard_normal(shape) * 3 + 5).astype(kind)
+    weight = rng.standard_normal(shape[-1:]).astype(kind) if affine else None
+    assert row_norm.serves_rms(x, weight, 1)
+    assert not row_norm.serves_rms(x, weight, 2) and not row_norm.serves_rms(x[:0], weight, 1)
+    expected = generic.rms_norm(x.reshape(-1, shape[-1]), weight, 1e-6)[0].reshape(shape)
+    before = x.copy()
+    scale = None if weight is None else framework.tensor(weight)
+    found = F.rms_norm(framework.tensor(x), shape[-1:], scale, 1e-6)
+    assert found.dtype.name == kind and (x == before).all()
+    np.testing.assert_allclose(found.numpy(), expected, rtol=2e-5, atol=2e-6)

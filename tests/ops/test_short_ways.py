@@ -118,3 +118,39 @@ def test_small_work_keeps_to_one_thread():
     assert threads._local.told == 1
     activation.gelu(np.ones(SHARED, "f"), False)
     assert threads._local.told == threads.current()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("name, sign", [("add_", 1), ("sub_", -1)])
+def test_a_multiple_is_added_in_place(name, sign, dtype):
+    alpha = 3 if dtype == "int64" else -0.75
+    for shape in ((7,), (17, 11), (50, 1000)):  # the last one goes in blocks, with an end
+        a, b = ((rng.normal(size=shape) * 9).astype(dtype) for _ in range(2))
+        expected = (a + np.asarray(sign * alpha, dtype) * b).astype(dtype)
+        for operand in (framework.tensor(b), framework.tensor(np.asfortranarray(b)), framework.tensor(b.tolist())):
+            x = framework.tensor(a)
+            if framework.can_cast(operand.dtype, x.dtype) and operand.dtype is x.dtype:
+                assert getattr(x, name)(operand, alpha=alpha) is x and x._version == 1
+                np.testing.assert_allclose(x.numpy(), expected, rtol=2e-3 if dtype == "float16" else 1e-5, atol=1e-3)
+
+
+def test_a_multiple_of_what_overlaps_is_added_in_place():
+    for size in (9, 100_000):
+        values = rng.normal(size=size + 1)
+        x = framework.tensor(values)
+        x[1:].add_(x[:-1], alpha=0.5)
+        np.testing.assert_allclose(x[1:].numpy(), values[1:] + 0.5 * values[:-1])
+        x = framework.tensor(values)
+        np.testing.assert_allclose(x.add_(x, alpha=2).numpy(), 3 * values)
+
+
+def test_a_multiple_added_in_place_keeps_history():
+    a, b = (framework.ones(3, requires_grad=True) for _ in range(2))
+    y = a * 2
+    y.add_(b, alpha=-5)
+    y.sum().backward()
+    assert a.grad.tolist() == [2, 2, 2] and b.grad.tolist() == [-5, -5, -5]
+    with pytest.raises(RuntimeError, match="leaf"):
+        a.add_(framework.ones(3), alpha=2)
+    with pytest.raises(TypeError, match="alpha"):
+        framework.ones(3).mul_(framework.ones(3), alpha=2)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 
 import numpy as np
 import pytest
-from conftest import start
+from conftest import ROOT, start
 from PIL import Image
 
 import hub
@@ -116,6 +117,27 @@ def test_a_full_recipe_resumes_to_the_same_run(script, pictures, tmp_path):
     assert code == 0, err
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
     assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("name", "tree"),
+    [
+        ("stl10", "stl10"), ("flowers102", "flowers"), ("oxford-iiit-pet", "pets"), ("food101", "food101"),
+    ],
+)  # fmt: skip
+def test_named_data_sets(name, tree, tmp_path, monkeypatch):
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from support.images import load_images
+    from support.preparation import Augmentation
+
+    from tests.vision.datasets import trees
+
+    monkeypatch.setenv("HUB_OFFLINE", "1")  # what is there is not fetched
+    getattr(trees, tree)(tmp_path)
+    images = load_images(name, tmp_path, Augmentation("basic"), 32, 0)
+    x, y = images.train[0]
+    assert tuple(x.shape) == (3, 32, 32) and 0 <= y < len(images.classes)
+    assert tuple(images.test[0][0].shape) == (3, 32, 32)
 
 
 def test_auxiliary_heads_are_trained_too(script, pictures, tmp_path):

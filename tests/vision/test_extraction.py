@@ -45,6 +45,8 @@ def test_what_is_not_there():
     for layer in ("twiec", "", "last.inner", "twice_x"):
         with pytest.raises(ValueError, match=f"the model has no layer '{layer}'"):
             features(Twice(), [layer])
+    with pytest.raises(ValueError, match=r"'flatten'; layers are modules, named as in model\.named_modules"):
+        features(Twice(), ["flatten"])
     with pytest.raises(ValueError, match="at least one"):
         features(Twice(), [])
     for layer in ("never", "twice_2"):

@@ -1,6 +1,6 @@
 """Data sets of images."""
 
-from vision.datasets.archives import download_and_extract_archive, extract_archive
+from hub.archives import download_and_extract_archive, extract_archive
 from vision.datasets.caltech import Caltech101, Caltech256
 from vision.datasets.captions import SBU, Flickr8k, Flickr30k
 from vision.datasets.celeba import CelebA
@@ -43,7 +43,8 @@ from vision.datasets.scenes import DTD, SUN397, Places365
 from vision.datasets.stl10 import STL10
 from vision.datasets.svhn import SVHN
 from vision.datasets.usps import SEMEION, USPS
-from vision.datasets.vision import DatasetNotFound, VisionDataset
+from hub.dataset_files import DatasetNotFound
+from vision.datasets.vision import VisionDataset
 from vision.datasets.voc import VOCDetection, VOCSegmentation
 from vision.datasets.webdataset import WebDataset
 from vision.datasets.widerface import WIDERFace

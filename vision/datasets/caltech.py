@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hub import download as fetch
-from vision.datasets.archives import download_and_extract_archive, extract_archive, unpacking
-from vision.datasets.tables import read_mat, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import download_and_extract_archive, extract_archive, unpacking
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_mat
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 

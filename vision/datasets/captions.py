@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import reading, require
 from vision.datasets.folder import default_loader
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset
 
 
 class _Captioned(VisionDataset):

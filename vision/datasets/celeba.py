@@ -12,9 +12,9 @@ from framework.errors import ArgumentError
 from framework.io import FileFormatError
 from framework.tensor import wrap
 from hub import download as fetch
-from vision.datasets.archives import extract_archive, google_drive
-from vision.datasets.tables import reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import extract_archive, google_drive
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 _SPLITS = {"train": 0, "valid": 1, "test": 2, "all": None}

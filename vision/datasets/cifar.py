@@ -17,8 +17,9 @@ from PIL import Image
 
 from framework.io import FileFormatError, atomic_write
 from hub import download as fetch
+from hub.dataset_files import DatasetNotFound
 from hub.pickles import read_arrays
-from vision.datasets.vision import DatasetNotFound, VisionDataset, numbered
+from vision.datasets.vision import VisionDataset, numbered
 
 _LARGEST = 1 << 30  # bytes a member of the archive may hold
 _ROW = 3 * 32 * 32  # bytes of a picture: all red, then all green, then all blue, row by row

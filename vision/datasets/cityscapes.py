@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from vision.datasets.archives import extract_archive
+from hub.archives import extract_archive
+from hub.dataset_files import chosen, require
 from vision.datasets.tables import read_json
-from vision.datasets.vision import VisionDataset, chosen, require
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 _SUFFIXES = {

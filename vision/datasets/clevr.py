@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
 from vision.datasets.folder import default_loader
 from vision.datasets.listed import ListedImages
-from vision.datasets.tables import read_json, reading
-from vision.datasets.vision import chosen, require
+from vision.datasets.tables import read_json
 
 
 class CLEVRClassification(ListedImages):

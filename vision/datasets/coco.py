@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from hub.dataset_files import reading
 from vision.datasets.masks import decode_mask
-from vision.datasets.tables import read_json, reading
+from vision.datasets.tables import read_json
 from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 

@@ -14,9 +14,10 @@ from PIL import Image
 from framework.io import FileFormatError
 from framework.tensor import wrap
 from hub import download as fetch
-from vision.datasets.archives import extract_archive, move_into
+from hub.archives import extract_archive, move_into
+from hub.dataset_files import DatasetNotFound, chosen
 from vision.datasets.mnist import MNIST, read_idx
-from vision.datasets.vision import DatasetNotFound, VisionDataset, chosen, numbered
+from vision.datasets.vision import VisionDataset, numbered
 
 _ALIKE = set("cijklmopsuvwxyz")  # small letters that look like their capitals
 _CHARACTERS = sorted(string.digits + string.ascii_letters)

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from vision.datasets.tables import read_csv, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_csv
+from vision.datasets.vision import VisionDataset
 
 _USAGE = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}
 _WHAT = "a table of faces: emotion and 48 x 48 pixels"

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from framework.errors import ArgumentError
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
 from vision.datasets.folder import default_loader
 from vision.datasets.listed import ListedImages
-from vision.datasets.tables import read_json, read_lines, read_mat, reading
-from vision.datasets.vision import chosen, numbered, require
+from vision.datasets.tables import read_json, read_lines, read_mat
+from vision.datasets.vision import numbered
 
 
 class Food101(ListedImages):

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from hub import download as fetch
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
 from vision.datasets.folder import default_loader
 from vision.datasets.listed import ListedImages
-from vision.datasets.tables import read_mat, reading
-from vision.datasets.vision import chosen, numbered, require
+from vision.datasets.tables import read_mat
+from vision.datasets.vision import numbered
 
 _NAMES = """
 pink primrose, hard-leaved pocket orchid, canterbury bells, sweet pea, english marigold, tiger lily, moon orchid,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
 from vision.datasets.folder import ImageFolder, default_loader, find_classes, make_dataset
 from vision.datasets.listed import ListedImages
-from vision.datasets.tables import read_csv, reading
-from vision.datasets.vision import chosen, require
+from vision.datasets.tables import read_csv
 
 
 class EuroSAT(ImageFolder):

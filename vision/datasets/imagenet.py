@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from framework.io import FileFormatError, atomic_write
 from hub import verify
+from hub.archives import extract_archive
+from hub.dataset_files import DatasetNotFound, chosen, reading
 from hub.pickles import read_arrays
-from vision.datasets.archives import extract_archive
 from vision.datasets.folder import ImageFolder
-from vision.datasets.tables import read_json, read_mat, reading
-from vision.datasets.vision import DatasetNotFound, chosen
+from vision.datasets.tables import read_json, read_mat
 
 ARCHIVE_META = {
     "train": ("ILSVRC2012_img_train.tar", "1d675b47d978889d74fa0da5fadfb00e"),

@@ -11,8 +11,9 @@ from typing import Any
 from framework.errors import ArgumentError
 from framework.io import FileFormatError
 from hub import download as fetch
-from vision.datasets.archives import extract_archive
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import extract_archive
+from hub.dataset_files import chosen, require
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 CATEGORIES_2021 = ("kingdom", "phylum", "class", "order", "family", "genus")

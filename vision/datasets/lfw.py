@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from framework.errors import ArgumentError
+from hub.dataset_files import chosen, reading, require
 from vision.datasets.folder import default_loader
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset
 
 _ADVICE = "the official address is gone: get the data set elsewhere, for example from Kaggle, and put it there"
 

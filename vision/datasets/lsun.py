@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from framework.errors import ArgumentError
-from vision.datasets.vision import VisionDataset, require
+from hub.dataset_files import require
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 _CATEGORIES = (

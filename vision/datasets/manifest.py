@@ -10,9 +10,10 @@ from typing import Any
 
 from framework.errors import ArgumentError, nearest
 from framework.io import FileFormatError
+from hub.dataset_files import reading
 from vision.datasets.folder import default_loader
 from vision.datasets.skipping import Skipper
-from vision.datasets.tables import read_csv, read_json, read_lines, reading
+from vision.datasets.tables import read_csv, read_json, read_lines
 from vision.datasets.vision import VisionDataset, numbered
 
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "filepath", "image_path", "img")

@@ -21,7 +21,8 @@ from framework.io import FileFormatError
 from framework.tensor import wrap
 from hub import download as fetch
 from hub import verify
-from vision.datasets.vision import DatasetNotFound, VisionDataset, numbered
+from hub.dataset_files import DatasetNotFound
+from vision.datasets.vision import VisionDataset, numbered
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _LARGEST = 1 << 31  # bytes an idx file may hold unpacked

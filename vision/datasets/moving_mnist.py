@@ -11,8 +11,8 @@ import numpy as np
 from framework.errors import ArgumentError
 from framework.tensor import Tensor, wrap
 from hub import download as fetch
-from vision.datasets.tables import reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.vision import VisionDataset
 
 
 class MovingMNIST(VisionDataset):

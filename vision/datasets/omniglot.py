@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vision.datasets.archives import download_and_extract_archive
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import require
 from vision.datasets.listed import ListedImages
-from vision.datasets.vision import require
 from vision.io import open_image
 
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 from framework.io import FileFormatError
 from hub import download as fetch
-from vision.datasets.archives import extract_archive, google_drive
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import extract_archive, google_drive
+from hub.dataset_files import chosen, require
+from vision.datasets.vision import VisionDataset
 
 
 class PCAM(VisionDataset):

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from vision.datasets.archives import download_and_extract_archive
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, chosen, numbered, require
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset, numbered
 from vision.io import open_image
 
 

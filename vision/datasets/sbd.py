@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from hub import download as fetch
-from vision.datasets.archives import extract_archive, move_into
-from vision.datasets.tables import read_lines, read_mat, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import extract_archive, move_into
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_lines, read_mat
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 

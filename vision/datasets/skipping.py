@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from framework.io import FileFormatError
-from vision.datasets.vision import chosen
+from hub.dataset_files import chosen
 
 BROKEN = (FileFormatError, OSError)  # what reading a broken, oversized or missing image raises
 

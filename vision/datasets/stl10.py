@@ -12,9 +12,10 @@ from PIL import Image
 
 from framework.errors import ArgumentError
 from framework.io import FileFormatError
-from vision.datasets.archives import download_and_extract_archive
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset
 
 _SHAPE = (3, 96, 96)  # columns before rows in the files
 

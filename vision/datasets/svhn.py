@@ -11,8 +11,9 @@ from PIL import Image
 
 from framework.io import FileFormatError
 from hub import download as fetch
+from hub.dataset_files import chosen, require
 from vision.datasets.tables import read_mat
-from vision.datasets.vision import VisionDataset, chosen, require
+from vision.datasets.vision import VisionDataset
 
 
 class SVHN(VisionDataset):

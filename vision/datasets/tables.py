@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from framework.io import FileFormatError
-from vision.datasets.vision import DatasetNotFound
-
-_MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError, EOFError)
-
-
-@contextlib.contextmanager
-def reading(path: str | os.PathLike[str], what: str) -> Iterator[None]:
-    """Turn what a malformed file does to its reader into an error that names the file.
-
-    Args:
-        path: the file.
-        what: what it should be, as in "a list of images".
-    """
-    try:
-        yield
-    except FileFormatError:
-        raise
-    except FileNotFoundError:
-        raise DatasetNotFound(
-            f"there is no {os.fspath(path)!r}, which is {what}; download the data set again"
-        ) from None
-    except _MALFORMED as error:
-        raise FileFormatError(f"{os.fspath(path)}: not {what} ({error}); download it again") from None
+from hub.dataset_files import DatasetNotFound, reading
 
 
 def read_lines(path: str | os.PathLike[str], what: str = "a list of images") -> list[str]:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from framework.io import FileFormatError
 from hub import download as fetch
-from vision.datasets.tables import reading
-from vision.datasets.vision import VisionDataset, require
+from hub.dataset_files import reading, require
+from vision.datasets.vision import VisionDataset
 
 _LARGEST = 1 << 28  # bytes a file may hold unpacked
 _PIXELS = 16 * 16

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from framework.data import Dataset
 from framework.errors import ArgumentError
-
-
-class DatasetNotFound(FileNotFoundError, RuntimeError):
-    """A data set whose files are not where they were looked for."""
 
 
 class VisionDataset(Dataset):
@@ -70,41 +66,3 @@ class VisionDataset(Dataset):
 def numbered(names: list[str]) -> dict[str, int]:
     """The class numbers by name."""
     return {name: number for number, name in enumerate(names)}
-
-
-def chosen(dataset: object, argument: str, value: Any, choices: Iterable[str]) -> str:
-    """The value of an argument, if it is one of the choices.
-
-    Raises:
-        ArgumentError: it is not; the message lists them.
-    """
-    known = tuple(choices)
-    if not isinstance(value, str) or value not in known:
-        listed = ", ".join(map(repr, known))
-        raise ArgumentError(f"{type(dataset).__name__}: {argument} must be one of {listed}, got {value!r}")
-    return value
-
-
-def require(
-    dataset: object,
-    paths: Iterable[str | os.PathLike[str]],
-    fetch: Callable[[], None] | None,
-    advice: str = "pass download=True to fetch it",
-) -> None:
-    """Make sure that a data set's files are there.
-
-    Args:
-        dataset: whose files they are.
-        paths: files and folders that must be there.
-        fetch: what brings them if one is missing; None to go without.
-        advice: what the user can do.
-
-    Raises:
-        DatasetNotFound: one is missing, also after fetching.
-    """
-    wanted = [Path(path) for path in paths]
-    if fetch is not None and not all(path.exists() for path in wanted):
-        fetch()
-    for path in wanted:
-        if not path.exists():
-            raise DatasetNotFound(f"{type(dataset).__name__}: there is no {os.fspath(path)!r}; {advice}")

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 from framework.io import FileFormatError
-from vision.datasets.archives import download_and_extract_archive
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import download_and_extract_archive
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 VOC_CATEGORIES = (

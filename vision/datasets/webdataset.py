@@ -22,10 +22,10 @@ from framework.data import IterableDataset, get_worker_info
 from framework.data.sampler import draw_seed
 from framework.errors import ArgumentError
 from framework.io import FileFormatError
-from vision.datasets.archives import BROKEN_ARCHIVE, Bounded, opened
+from hub.archives import BROKEN_ARCHIVE, Bounded, opened
+from hub.dataset_files import DatasetNotFound, chosen
 from vision.datasets.folder import IMG_EXTENSIONS
 from vision.datasets.skipping import BROKEN
-from vision.datasets.vision import DatasetNotFound, chosen
 from vision.io import open_image
 
 LARGEST = 1 << 26  # bytes a member may hold

@@ -11,9 +11,10 @@ import numpy as np
 
 from framework.tensor import wrap
 from hub import download as fetch
-from vision.datasets.archives import download_and_extract_archive, extract_archive, google_drive
-from vision.datasets.tables import read_lines, reading
-from vision.datasets.vision import VisionDataset, chosen, require
+from hub.archives import download_and_extract_archive, extract_archive, google_drive
+from hub.dataset_files import chosen, reading, require
+from vision.datasets.tables import read_lines
+from vision.datasets.vision import VisionDataset
 from vision.io import open_image
 
 _COLUMNS = ("blur", "expression", "illumination", "occlusion", "pose", "invalid")

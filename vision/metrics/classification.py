@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
+from framework.errors import ArgumentError, BoundsError, ShapeError
 from framework.tensor import Tensor, wrap
-from vision.metrics.metric import Metric, as_array
+from framework.utils.metric import Metric, as_array, check_integers, count_classes, share
 
 Array = np.ndarray[Any, Any]
 
@@ -127,27 +127,27 @@ class ConfusionMatrix(Metric):
         if self.normalize is None:
             return wrap(self.counts.copy())
         axis = {"true": 1, "pred": 0, "all": None}[self.normalize]
-        return wrap(_share(self.counts, self.counts.sum(axis=axis, keepdims=True)))
+        return wrap(share(self.counts, self.counts.sum(axis=axis, keepdims=True)))
 
     def accuracy(self) -> float:
         """The share of all samples that were predicted right."""
-        return float(_share(np.trace(self.counts), self.counts.sum()))
+        return float(share(np.trace(self.counts), self.counts.sum()))
 
     def precision(self) -> Tensor:
         """Of what was predicted as each class, the share that is: (num_classes)."""
-        return wrap(_share(self._right, self.counts.sum(axis=0)))
+        return wrap(share(self._right, self.counts.sum(axis=0)))
 
     def recall(self) -> Tensor:
         """Of what is each class, the share that was predicted as it: (num_classes)."""
-        return wrap(_share(self._right, self.counts.sum(axis=1)))
+        return wrap(share(self._right, self.counts.sum(axis=1)))
 
     def f1(self) -> Tensor:
         """The harmonic mean of precision and recall of each class: (num_classes)."""
-        return wrap(_share(2 * self._right, self.counts.sum(axis=0) + self.counts.sum(axis=1)))
+        return wrap(share(2 * self._right, self.counts.sum(axis=0) + self.counts.sum(axis=1)))
 
     def iou(self) -> Tensor:
         """Of what is each class or was predicted as it, the share that is both: (num_classes)."""
-        return wrap(_share(self._right, self.counts.sum(axis=0) + self.counts.sum(axis=1) - self._right))
+        return wrap(share(self._right, self.counts.sum(axis=0) + self.counts.sum(axis=1) - self._right))
 
     def table(self, class_names: Sequence[str] | None = None) -> str:
         """Precision, recall, F1 and IoU of each class, in per cent, and their means, as text.
@@ -181,35 +181,13 @@ def count_pairs(who: str, output: Any, target: Any, num_classes: int, ignore_ind
         if predicted.shape[1] != num_classes:
             raise ShapeError(f"{who}: expected scores of {num_classes} classes, got shape {predicted.shape}")
         predicted = predicted.argmax(axis=1)
-    if predicted.shape != truth.shape:
-        raise ShapeError(f"{who}: predictions of shape {predicted.shape} do not fit targets of shape {truth.shape}")
-    for values in (predicted, truth):
-        _check_integers(who, values)
-    if ignore_index is not None:
-        kept = truth != ignore_index
-        predicted, truth = predicted[kept], truth[kept]
-    for word, values in (("predicted", predicted), ("target", truth)):
-        if values.size and (values.min() < 0 or values.max() >= num_classes):
-            wrong = values.min() if values.min() < 0 else values.max()
-            raise BoundsError(f"{who}: the {word} class {wrong} is outside 0..{num_classes - 1}")
-    places = truth.astype(np.intp).ravel() * num_classes + predicted.astype(np.intp).ravel()
-    return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
+    return count_classes(who, predicted, truth, num_classes, ignore_index)
 
 
 def mean_present(shares: Array) -> Array:
     """The mean over classes (the first axis) of what is not NaN; NaN where nothing is left."""
     present = ~np.isnan(shares)
-    return _share(np.where(present, shares, 0.0).sum(axis=0), present.sum(axis=0))
-
-
-def _check_integers(who: str, classes: Array) -> None:
-    if classes.size and classes.dtype.kind not in "iu":
-        raise DtypeError(f"{who}: classes must be integers, got {classes.dtype}; scores have one dimension more")
-
-
-def _share(part: Any, whole: Any) -> Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.true_divide(part, whole))
+    return share(np.where(present, shares, 0.0).sum(axis=0), present.sum(axis=0))
 
 
 def _check_k(k: int, classes: int) -> int:
@@ -227,7 +205,7 @@ def _ranks(output: Any, target: Any) -> tuple[Array, int]:
         truth = truth.argmax(axis=1)
     if truth.shape != scores.shape[:1]:
         raise ShapeError(f"accuracy: expected {len(scores)} classes, one for each score row, got shape {truth.shape}")
-    _check_integers("accuracy", truth)
+    check_integers("accuracy", truth)
     classes = scores.shape[1]
     if truth.size and (truth.min() < 0 or truth.max() >= classes):
         raise BoundsError(f"accuracy: the targets {truth.min()}..{truth.max()} are not all in 0..{classes - 1}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from framework.errors import ArgumentError
 from framework.tensor import wrap
-from vision.metrics.metric import Metric
+from framework.utils.metric import Metric
 from vision.metrics.overlaps import Array, Objects, entry, overlaps, read_batch, read_objects, scores_of
 
 # in pixels, both ends included

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from framework.errors import ArgumentError, ShapeError
-from vision.metrics.metric import as_array
+from framework.utils.metric import as_array
 
 Array = np.ndarray[Any, Any]
 

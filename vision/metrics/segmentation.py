@@ -6,8 +6,8 @@ from typing import Any
 
 from framework.errors import ArgumentError
 from framework.tensor import Tensor
+from framework.utils.metric import Metric, as_array
 from vision.metrics.classification import ConfusionMatrix, mean_present
-from vision.metrics.metric import Metric, as_array
 
 
 def mean_iou(output: Any, target: Any, num_classes: int, ignore_index: int | None = None) -> float:

@@ -1,11 +1,22 @@
 """Image models, registered by name with ``hub``."""
 
 from hub import create as get_model
-from hub import list_models
+from hub import Weights, WeightsEnum, get_model_builder, get_model_weights, get_weight, list_models
+from vision.models import feature_extraction
 from vision.models.resnet import (
     BasicBlock,
     Bottleneck,
     ResNet,
+    ResNet18_Weights,
+    ResNet34_Weights,
+    ResNet50_Weights,
+    ResNet101_Weights,
+    ResNet152_Weights,
+    ResNeXt50_32X4D_Weights,
+    ResNeXt101_32X8D_Weights,
+    ResNeXt101_64X4D_Weights,
+    Wide_ResNet50_2_Weights,
+    Wide_ResNet101_2_Weights,
     resnet18,
     resnet34,
     resnet50,

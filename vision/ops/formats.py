@@ -11,89 +11,85 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import framework
 from framework.errors import ArgumentError, ShapeError
+from framework.ops.joining import cat, stack
 
 LENGTHS = {"xyxy": 4, "xywh": 4, "cxcywh": 4, "xywhr": 5, "cxcywhr": 5, "xyxyxyxy": 8}
 
 
-def _xywh_to_xyxy(boxes: Any) -> Any:
-    x, y, w, h = boxes.unbind(-1)
-    return framework.stack([x, y, x + w, y + h], -1)
+def _corner_and_size(boxes: Any) -> Any:
+    first, last = boxes.split(2, -1)
+    return cat([first, last - first], -1)
 
 
-def _xyxy_to_xywh(boxes: Any) -> Any:
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    return framework.stack([x1, y1, x2 - x1, y2 - y1], -1)
+def _centre_and_size(boxes: Any) -> Any:
+    first, last = boxes.split(2, -1)
+    return cat([(first + last) / 2, last - first], -1)
 
 
-def _cxcywh_to_xyxy(boxes: Any) -> Any:
-    x, y, w, h = boxes.unbind(-1)
-    return framework.stack([x - 0.5 * w, y - 0.5 * h, x + 0.5 * w, y + 0.5 * h], -1)
+def _from_corner_and_size(boxes: Any) -> Any:
+    corner, size = boxes.split(2, -1)
+    return cat([corner, corner + size], -1)
 
 
-def _xyxy_to_cxcywh(boxes: Any) -> Any:
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    return framework.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], -1)
+def _from_centre_and_size(boxes: Any) -> Any:
+    centre, size = boxes.split(2, -1)
+    half = size / 2
+    return cat([centre - half, centre + half], -1)
 
 
-def _turn(degrees: Any) -> tuple[Any, Any]:
-    angle = degrees * math.pi / 180.0
-    return framework.cos(angle), framework.sin(angle)
+def half_diagonal(width: Any, height: Any, turn: Any) -> tuple[Any, Any]:
+    """The way from the first corner of a box that is turned, by radians, to its centre."""
+    cos, sin = turn.cos(), turn.sin()
+    return (width * cos + height * sin) / 2, (height * cos - width * sin) / 2
 
 
-def _to_centre(w: Any, h: Any, degrees: Any) -> tuple[Any, Any]:
-    """The way from the top left corner of a rotated box to its centre."""
-    cos, sin = _turn(degrees)
-    return w / 2 * cos + h / 2 * sin, h / 2 * cos - w / 2 * sin
+def _to_corner(boxes: Any) -> Any:
+    x, y, width, height, angle = boxes.unbind(-1)
+    across, down = half_diagonal(width, height, angle * (math.pi / 180))
+    return stack([x - across, y - down, width, height, angle], -1)
 
 
-def _cxcywhr_to_xywhr(boxes: Any) -> Any:
-    x, y, w, h, r = boxes.unbind(-1)
-    dx, dy = _to_centre(w, h, r)
-    return framework.stack([x - dx, y - dy, w, h, r], -1)
+def _to_centre(boxes: Any) -> Any:
+    x, y, width, height, angle = boxes.unbind(-1)
+    across, down = half_diagonal(width, height, angle * (math.pi / 180))
+    return stack([x + across, y + down, width, height, angle], -1)
 
 
-def _xywhr_to_cxcywhr(boxes: Any) -> Any:
-    x, y, w, h, r = boxes.unbind(-1)
-    dx, dy = _to_centre(w, h, r)
-    return framework.stack([x + dx, y + dy, w, h, r], -1)
+def _to_corners(boxes: Any) -> Any:
+    x, y, width, height, angle = boxes.unbind(-1)
+    turn = angle * (math.pi / 180)
+    cos, sin = turn.cos(), turn.sin()
+    x2, y2 = x + width * cos, y - width * sin
+    across, down = height * sin, height * cos
+    return stack([x, y, x2, y2, x2 + across, y2 + down, x + across, y + down], -1)
 
 
-def _xywhr_to_corners(boxes: Any) -> Any:
-    x, y, w, h, r = boxes.unbind(-1)
-    cos, sin = _turn(r)
-    right = w * cos, -w * sin
-    down = h * sin, h * cos
-    x2, y2 = x + right[0], y + right[1]
-    return framework.stack([x, y, x2, y2, x2 + down[0], y2 + down[1], x + down[0], y + down[1]], -1)
-
-
-def _corners_to_xywhr(boxes: Any) -> Any:
+def _from_corners(boxes: Any) -> Any:
     x1, y1, x2, y2, x3, y3, _, _ = boxes.unbind(-1)
-    w = ((x2 - x1) ** 2 + (y1 - y2) ** 2).sqrt()
-    h = ((x3 - x2) ** 2 + (y3 - y2) ** 2).sqrt()
-    return framework.stack([x1, y1, w, h, framework.atan2(y1 - y2, x2 - x1) * 180 / math.pi], -1)
+    angle = (y1 - y2).atan2(x2 - x1) * (180 / math.pi)
+    return stack([x1, y1, (x2 - x1).hypot(y2 - y1), (x3 - x2).hypot(y3 - y2), angle], -1)
 
 
 _STEPS: dict[tuple[str, str], Callable[[Any], Any]] = {
-    ("xywh", "xyxy"): _xywh_to_xyxy,
-    ("xyxy", "xywh"): _xyxy_to_xywh,
-    ("cxcywh", "xyxy"): _cxcywh_to_xyxy,
-    ("xyxy", "cxcywh"): _xyxy_to_cxcywh,
-    ("cxcywhr", "xywhr"): _cxcywhr_to_xywhr,
-    ("xywhr", "cxcywhr"): _xywhr_to_cxcywhr,
-    ("xywhr", "xyxyxyxy"): _xywhr_to_corners,
-    ("xyxyxyxy", "xywhr"): _corners_to_xywhr,
+    ("xywh", "xyxy"): _from_corner_and_size,
+    ("xyxy", "xywh"): _corner_and_size,
+    ("cxcywh", "xyxy"): _from_centre_and_size,
+    ("xyxy", "cxcywh"): _centre_and_size,
+    ("cxcywhr", "xywhr"): _to_corner,
+    ("xywhr", "cxcywhr"): _to_centre,
+    ("xywhr", "xyxyxyxy"): _to_corners,
+    ("xyxyxyxy", "xywhr"): _from_corners,
 }
 
 
-def _step(boxes: Any, start: str, end: str) -> Any:
-    """One conversion. Integer rotated boxes stay integers, rounded."""
-    out = _STEPS[start, end](boxes)
-    if LENGTHS[start] > 4 and not boxes.is_floating_point():
-        return out.round().to(boxes.dtype)
-    return out
+def steps(start: str, end: str) -> list[Callable[[Any], Any]]:
+    """The functions that turn boxes of one format into another one after the other, in floats where need be."""
+    if start == end:
+        return []
+    middle = "xywhr" if LENGTHS[start] > 4 else "xyxy"  # every other format has a step to this one and back
+    way = [start, end] if middle in (start, end) else [start, middle, end]
+    return [_STEPS[pair] for pair in pairwise(way)]
 
 
 def check_boxes(name: str, boxes: Any, fmt: str) -> None:
@@ -106,7 +102,7 @@ def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
     """Boxes in another format.
 
     Args:
-        boxes: in ``in_fmt``. Integers stay integers; angles are rounded then.
+        boxes: in ``in_fmt``. Integers stay integers, rounded where boxes are turned; but "cxcywh" has halves, in floats.
         in_fmt, out_fmt: "xyxy" (left, top, right, bottom), "xywh" (left, top, width, height) or "cxcywh" (centre,
             width, height); or, for rotated boxes, "xywhr" (top left corner, width, height, degrees), "cxcywhr" (centre,
             width, height, degrees) or "xyxyxyxy" (the corners top left, top right, bottom right, bottom left).
@@ -130,8 +126,8 @@ def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
     check_boxes("box_convert", boxes, in_fmt)
     if in_fmt == out_fmt:
         return boxes.clone()
-    middle = "xywhr" if LENGTHS[in_fmt] > 4 else "xyxy"  # every other format has a step to this one and back
-    way = [in_fmt, out_fmt] if middle in (in_fmt, out_fmt) else [in_fmt, middle, out_fmt]
-    for start, end in pairwise(way):
-        boxes = _step(boxes, start, end)
-    return boxes
+    rounded = LENGTHS[in_fmt] > 4 and not boxes.is_floating_point()
+    out = boxes
+    for step in steps(in_fmt, out_fmt):
+        out = step(out.double()).round() if rounded else step(out)
+    return out.to(boxes.dtype) if rounded else out

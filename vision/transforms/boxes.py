@@ -7,12 +7,12 @@ from typing import Any
 
 from framework import dtypes
 from framework.errors import ArgumentError
-from framework.ops.joining import cat
 from framework.ops.values import tensor
 from framework.tensor import Tensor
 from vision import tv_tensors
+from vision.ops.formats import steps
 from vision.transforms.base import is_pure_tensor
-from vision.transforms.rotated import FROM_TURNED, TO_TURNED, clamp_rotated
+from vision.transforms.rotated import clamp_rotated, precise
 from vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints
 from vision.tv_tensors.boxes import CLAMPING_MODES, box_format
 
@@ -20,46 +20,17 @@ _UPRIGHT = BoundingBoxFormat.XYXY
 CORNERS = BoundingBoxFormat.XYXYXYXY
 
 
-def _halved(values: Any) -> Any:
-    return values.div(2, rounding_mode=None if values.is_floating_point() else "floor")
-
-
-def _from_corner_and_size(boxes: Any) -> Any:
-    corner, size = boxes.split(2, -1)
-    return cat([corner, corner + size], -1)
-
-
-def _from_centre_and_size(boxes: Any) -> Any:
-    centre, size = (boxes if boxes.is_floating_point() else boxes.to(dtypes.float32)).split(2, -1)
-    corner = centre - size / 2
-    return cat([corner, corner + size], -1).to(boxes.dtype)
-
-
-def _to_corner_and_size(boxes: Any) -> Any:
-    first, last = boxes.split(2, -1)
-    return cat([first, last - first], -1)
-
-
-def _to_centre_and_size(boxes: Any) -> Any:
-    first, last = boxes.split(2, -1)
-    return cat([_halved(first + last), last - first], -1)
-
-
-_TO_UPRIGHT = {BoundingBoxFormat.XYWH: _from_corner_and_size, BoundingBoxFormat.CXCYWH: _from_centre_and_size}
-_FROM_UPRIGHT = {BoundingBoxFormat.XYWH: _to_corner_and_size, BoundingBoxFormat.CXCYWH: _to_centre_and_size}
-
-
 def converted(boxes: Any, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Any:
-    """The numbers of boxes (..., K) in another format."""
-    if old is new:
-        return boxes
+    """The numbers of boxes (..., K) in another format. Integers stay integers: centres rounded down, all else cut off."""
     if old.rotated is not new.rotated:
         raise ArgumentError(
             f"cannot convert between rotated and unrotated bounding boxes, from {old.name} to {new.name}"
         )
-    into, out_of = (TO_TURNED, FROM_TURNED) if old.rotated else (_TO_UPRIGHT, _FROM_UPRIGHT)
-    boxes = into[old](boxes) if old in into else boxes
-    return out_of[new](boxes) if new in out_of else boxes
+    out, whole = boxes, not boxes.is_floating_point()
+    for step in steps(old.name.lower(), new.name.lower()):
+        out = step(out.double() if whole else precise(out) if old.rotated else out)
+        out = (out.floor() if whole and new is BoundingBoxFormat.CXCYWH else out).to(boxes.dtype)
+    return out
 
 
 def convert_bounding_box_format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -154,6 +155,18 @@ def convert_image_dtype(image: Any, dtype: dtypes.dtype = dtypes.float32) -> Any
     return to_dtype(image, dtype, scale=True)
 
 
+@functools.lru_cache(64)  # a loader asks for the same ones for every picture
+def _levels(mean: tuple[float, ...], std: tuple[float, ...], channels: int, dtype: Any, device: Any) -> Any:
+    """Mean and deviation (C, 1, 1) as tensors, checked."""
+    middle, spread = (tensor(values, dtype=dtype, device=device) for values in (mean, std))
+    if not spread.all():
+        raise ArgumentError(f"normalize: std evaluated to zero, leading to division by zero: {std}")
+    for name, values in (("mean", middle), ("std", spread)):
+        if values.ndim > 1 or values.numel() not in (1, channels):
+            raise ShapeError(f"normalize: {name} has {values.numel()} values for {channels} channels")
+    return middle.reshape(-1, 1, 1), spread.reshape(-1, 1, 1)
+
+
 @functional
 def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Any:
     """``(inpt - mean) / std`` by channel, of a float tensor (..., C, H, W).
@@ -169,13 +182,7 @@ def normalize(inpt: Any, mean: Sequence[float], std: Sequence[float], inplace: b
         raise DtypeError(f"normalize: expected a float tensor, got {image.dtype}; put ToTensor or ToDtype before it")
     if image.ndim < 3:
         raise ShapeError(f"normalize: expected a tensor image of size (..., C, H, W), got {tuple(image.shape)}")
-    middle, spread = (tensor(values, dtype=image.dtype, device=image.device) for values in (mean, std))
-    if not spread.all():
-        raise ArgumentError(f"normalize: std evaluated to zero, leading to division by zero: {std}")
-    for name, values in (("mean", middle), ("std", spread)):
-        if values.ndim > 1 or values.numel() not in (1, image.shape[-3]):
-            raise ShapeError(f"normalize: {name} has {values.numel()} values for {image.shape[-3]} channels")
-    middle, spread = middle.reshape(-1, 1, 1), spread.reshape(-1, 1, 1)
+    middle, spread = _levels(tuple(mean), tuple(std), image.shape[-3], image.dtype, image.device)
     if inplace or image.requires_grad:
         return (image.sub_(middle) if inplace else image.sub(middle)).div_(spread)
     values = image.array - middle.array  # the usual case: fresh memory is what costs here, so take it once

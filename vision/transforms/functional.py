@@ -22,7 +22,9 @@ from vision.transforms.erasing import erase
 from vision.transforms.geometry import (
     center_crop, crop, five_crop, horizontal_flip, pad, resize, resized_crop, ten_crop, vertical_flip,
 )
-from vision.transforms.images import InterpolationMode, get_dimensions, get_num_channels, get_num_frames, get_size
+from vision.transforms.images import (
+    InterpolationMode, get_dimensions, get_image_size, get_num_channels, get_num_frames, get_size,
+)
 from vision.transforms.tones import (
     adjust_gamma, adjust_sharpness, autocontrast, equalize, invert, posterize, solarize,
 )

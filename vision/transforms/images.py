@@ -80,6 +80,11 @@ kernel(get_size, Mask)(lambda mask: list(mask.shape[-2:]))
 kernel(get_size, BoundingBoxes, KeyPoints)(lambda inpt: list(inpt.canvas_size))
 
 
+def get_image_size(inpt: Any) -> list[int]:
+    """[width, height] of what ``get_size`` takes."""
+    return get_size(inpt)[::-1]
+
+
 @functional
 def get_num_channels(inpt: Any) -> int:
     """The number of an image's channels."""

@@ -1,4 +1,4 @@
-"""Boxes that are turned: from angles to corners and back, and cutting them at an image's border.
+"""Boxes that are turned: rectangles about them, and cutting them at an image's border.
 
 Corners go clockwise from the box's own upper left one: (..., 8) numbers x1, y1 ... x4, y4. Angles are degrees,
 counter-clockwise as one looks at the image, whose y axis points down.
@@ -15,49 +15,12 @@ from framework.ops.gather import gather
 from framework.ops.joining import stack
 from framework.ops.ranges import arange
 from framework.ops.selection import where
-from vision.tv_tensors import BoundingBoxFormat
+from vision.ops.formats import half_diagonal, steps
 
 _PRECISE = (dtypes.float32, dtypes.float64)
 
 
-def _half_diagonal(width: Any, height: Any, turn: Any) -> tuple[Any, Any]:
-    """From a box's first corner to its middle."""
-    cos, sin = turn.cos(), turn.sin()
-    return (width * cos + height * sin) / 2, (height * cos - width * sin) / 2
-
-
-def _centre_to_corner(boxes: Any) -> Any:
-    x, y, width, height, angle = boxes.unbind(-1)
-    across, down = _half_diagonal(width, height, angle * (math.pi / 180))
-    return stack([x - across, y - down, width, height, angle], -1)
-
-
-def _corner_to_centre(boxes: Any) -> Any:
-    x, y, width, height, angle = boxes.unbind(-1)
-    across, down = _half_diagonal(width, height, angle * (math.pi / 180))
-    return stack([x + across, y + down, width, height, angle], -1)
-
-
-def _to_corners(boxes: Any) -> Any:
-    x, y, width, height, angle = boxes.unbind(-1)
-    turn = angle * (math.pi / 180)
-    cos, sin = turn.cos(), turn.sin()
-    x2, y2 = x + width * cos, y - width * sin
-    across, down = height * sin, height * cos
-    return stack([x, y, x2, y2, x2 + across, y2 + down, x + across, y + down], -1)
-
-
-def _from_corners(boxes: Any) -> Any:
-    x1, y1, x2, y2, x3, y3, _, _ = _precise(boxes).unbind(-1)
-    angle = (y1 - y2).atan2(x2 - x1) * (180 / math.pi)
-    return stack([x1, y1, (x2 - x1).hypot(y2 - y1), (x3 - x2).hypot(y3 - y2), angle], -1).to(boxes.dtype)
-
-
-TO_TURNED = {BoundingBoxFormat.CXCYWHR: _centre_to_corner, BoundingBoxFormat.XYXYXYXY: _from_corners}
-FROM_TURNED = {BoundingBoxFormat.CXCYWHR: _corner_to_centre, BoundingBoxFormat.XYXYXYXY: _to_corners}
-
-
-def _precise(boxes: Any) -> Any:
+def precise(boxes: Any) -> Any:
     """Numbers whose squares neither overflow nor lose much."""
     return boxes if boxes.dtype in _PRECISE else boxes.to(dtypes.float32)
 
@@ -68,7 +31,7 @@ def rectangles(parallelograms: Any) -> Any:
     torchvision 0.28 makes it too small where the angle between the sides wraps around; here it does not matter at which
     corner a box begins.
     """
-    x1, y1, x2, y2, x3, y3, x4, y4 = _precise(parallelograms).unbind(-1)
+    x1, y1, x2, y2, x3, y3, x4, y4 = precise(parallelograms).unbind(-1)
     top, side = (x2 - x1).hypot(y2 - y1), (x4 - x1).hypot(y4 - y1)
     along_top, along_side = (y1 - y2).atan2(x2 - x1), (y1 - y4).atan2(x4 - x1)
     between = along_top - along_side
@@ -76,9 +39,10 @@ def rectangles(parallelograms: Any) -> Any:
     width = where(top < side, top * sin, top + side * cos)
     height = where(top > side, side * sin, side + top * cos)
     turn = where(side > top, along_side + math.pi / 2, along_top)
-    across, down = _half_diagonal(width, height, turn)
+    across, down = half_diagonal(width, height, turn)
     boxes = stack([(x1 + x3) / 2 - across, (y1 + y3) / 2 - down, width, height, turn * (180 / math.pi)], -1)
-    return _to_corners(boxes).to(parallelograms.dtype)
+    (to_corners,) = steps("xywhr", "xyxyxyxy")
+    return to_corners(boxes).to(parallelograms.dtype)
 
 
 def clamp_rotated(corners: Any, canvas_size: Sequence[int], hard: bool) -> Any:

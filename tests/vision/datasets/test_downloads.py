@@ -119,11 +119,12 @@ def official(tmp_path_factory, monkeypatch):
         path.write_bytes(pack(tree, path.name))
         return path
 
-    for module in pkgutil.iter_modules(datasets.__path__, "vision.datasets."):
+    modules = [module.name for module in pkgutil.iter_modules(datasets.__path__, "vision.datasets.")]
+    for module in (*modules, "hub.archives"):
         for name in ("fetch", "download"):
-            found = getattr(sys.modules.get(module.name), name, None)
+            found = getattr(sys.modules.get(module), name, None)
             if getattr(found, "__module__", "").startswith("hub"):
-                monkeypatch.setattr(sys.modules[module.name], name, fetch)
+                monkeypatch.setattr(sys.modules[module], name, fetch)
     return tree, asked
 
 

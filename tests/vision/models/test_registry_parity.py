@@ -26,6 +26,13 @@ def test_all_of_torchvisions_are_here():
     assert expected == set(WEIGHTS)
 
 
+def test_names_of_the_package_are_torchvisions():
+    theirs = peer_models()
+    later = {"detection", "segmentation", "video", "quantization", "optical_flow", "mobilenet"}  # tasks of other kinds
+    absent = {name for name in dir(theirs) if not name.startswith("_")} - set(dir(models)) - later
+    assert absent == set()
+
+
 @pytest.mark.filterwarnings("ignore:The default weight initialization")  # of torchvision's inception nets
 @pytest.mark.parametrize("name", NAMES)
 def test_keys_shapes_and_dtypes(name, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import framework as F
 from tests.vision.transforms.samples import (
@@ -18,7 +19,7 @@ from tests.vision.transforms.samples import (
     peer,
     pixels,
 )  # fmt: skip
-from vision import tv_tensors
+from vision import ops, tv_tensors
 from vision.transforms import functional as VF
 
 CORNERS = [[0, 0], [WIDTH - 1, 0], [WIDTH - 1, HEIGHT - 1], [0, HEIGHT - 1]]
@@ -154,6 +155,20 @@ def test_formats(dtype):
                     np.testing.assert_array_equal(ours.numpy(), found.numpy())
 
 
+@pytest.mark.parametrize("formats", [UPRIGHT, TURNED], ids=["upright", "turned"])
+def test_formats_are_those_of_the_ops(formats):
+    for old in formats:
+        for new in formats:
+            boxes = F.from_numpy(box_values(old, "float64"))
+            expected = ops.box_convert(boxes, old.lower(), new.lower())
+            assert VF.convert_bounding_box_format(boxes, old, new).tolist() == expected.tolist()
+
+
+def test_integer_boxes_that_are_turned_stay_integers():
+    found = VF.convert_bounding_box_format(F.tensor([[10, 20, 4, 2, 90]]), "XYWHR", "XYXYXYXY")
+    assert found.dtype is F.int64 and found.tolist() == [[10, 20, 10, 16, 12, 16, 12, 20]]
+
+
 @pytest.mark.parametrize("format", UPRIGHT + TURNED)
 @pytest.mark.parametrize("mode", ["soft", "hard", None])
 def test_clamping(format, mode):
@@ -218,6 +233,7 @@ def test_sizes_of_every_kind():
     mask, video = tv_tensors.Mask(F.zeros(HEIGHT, WIDTH)), tv_tensors.Video(F.zeros(4, 3, HEIGHT, WIDTH))
     assert all(VF.get_size(kind) == [HEIGHT, WIDTH] for kind in (boxes, points, mask, video))
     assert VF.get_num_frames(video) == 4 and VF.get_dimensions(video) == [3, HEIGHT, WIDTH]
+    assert VF.get_image_size(boxes) == VF.get_image_size(Image.new("L", (WIDTH, HEIGHT))) == [WIDTH, HEIGHT]
     for kind in (boxes, mask):
         with pytest.raises(TypeError, match="get_dimensions: expected"):
             VF.get_dimensions(kind)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.errors import ArgumentError, StateError
+from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError, StateError
 from framework.tensor import Tensor, wrap
 
 
@@ -93,3 +93,41 @@ class Metric:
 def as_array(values: Any) -> np.ndarray[Any, Any]:
     """A tensor, an array, or nested lists of numbers, as an array in main memory."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def check_integers(who: str, classes: np.ndarray[Any, Any]) -> None:
+    """Refuse class numbers that are no integers."""
+    if classes.size and classes.dtype.kind not in "iu":
+        raise DtypeError(f"{who}: classes must be integers, got {classes.dtype}; scores have one dimension more")
+
+
+def count_classes(
+    who: str, predicted: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], num_classes: int, ignore_index: int | None
+) -> np.ndarray[Any, Any]:
+    """How often each class (row) was taken for each other (column): counts (num_classes, num_classes).
+
+    Args:
+        who: the metric's name, for errors.
+        predicted, truth: class numbers, of one shape.
+        num_classes: the number of classes.
+        ignore_index: a class number of samples to leave out.
+    """
+    if predicted.shape != truth.shape:
+        raise ShapeError(f"{who}: predictions of shape {predicted.shape} do not fit targets of shape {truth.shape}")
+    for values in (predicted, truth):
+        check_integers(who, values)
+    if ignore_index is not None:
+        kept = truth != ignore_index
+        predicted, truth = predicted[kept], truth[kept]
+    for word, values in (("predicted", predicted), ("target", truth)):
+        if values.size and (values.min() < 0 or values.max() >= num_classes):
+            wrong = values.min() if values.min() < 0 else values.max()
+            raise BoundsError(f"{who}: the {word} class {wrong} is outside 0..{num_classes - 1}")
+    places = truth.astype(np.intp).ravel() * num_classes + predicted.astype(np.intp).ravel()
+    return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def share(part: Any, whole: Any) -> np.ndarray[Any, Any]:
+    """A quotient; NaN where there is nothing to be a share of."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.true_divide(part, whole))

@@ -14,8 +14,8 @@ import zlib
 import pytest
 
 from framework.io import FileFormatError
-from vision.datasets import archives
-from vision.datasets.archives import download_and_extract_archive, extract_archive
+from hub import archives
+from hub.archives import download_and_extract_archive, extract_archive
 
 
 def tar_bytes(*members, end=True) -> bytes:

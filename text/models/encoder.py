@@ -1,0 +1,95 @@
+"""What encoders without a head share: the call, from ids to states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from framework.tensor import Tensor
+from text.models.base import PreTrainedModel, check_one_input
+from text.models.config import Config
+from text.models.masks import padding_mask
+from text.models.outputs import BaseModelOutput, BaseModelOutputWithPooling
+
+
+class Encoder(PreTrainedModel):
+    """A bidirectional encoder. A family gives ``embed``, and overrides what else differs from BERT.
+
+    Attributes:
+        pooler: what makes one vector of the states, for ``pooler_output``; None for no such output.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.pooler: Any = None
+
+    @property
+    def max_length(self) -> int:
+        """How many tokens the model takes at most."""
+        return self.config.max_position_embeddings
+
+    def embed(
+        self,
+        input_ids: Tensor | None,
+        token_type_ids: Tensor | None,
+        position_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+    ) -> Tensor:
+        """(B, S) ids as the (B, S, hidden) states that enter the first layer."""
+        raise NotImplementedError(f"{type(self).__name__} gives no embed")
+
+    def stack(self) -> Iterable[Callable[..., Any]]:
+        """The layers in the order in which they are called."""
+        return self.encoder.layer
+
+    def context(self, hidden: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None) -> tuple[Any, ...]:
+        """What every layer is given after the states: the mask, unless a family adds to it."""
+        return (padding_mask(attention_mask),)
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """The last states from those of the last layer."""
+        return hidden
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """One vector for each sequence, (B, hidden), where there is a ``pooler``."""
+        return self.pooler(hidden)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> BaseModelOutput | BaseModelOutputWithPooling:
+        """States of the tokens.
+
+        Args:
+            input_ids: (B, S) token ids.
+            attention_mask: (B, S), 0 at padding; all ones unless given.
+            token_type_ids: (B, S) segments, 0 unless given; families without segments pass over them.
+            position_ids: (B, S) or (1, S) places; counted unless given.
+            inputs_embeds: (B, S, width) vectors instead of ``input_ids``.
+            output_attentions: give every layer's attention weights, which is slower; the config's flag unless given.
+            output_hidden_states: give the states before every layer and the last; the config's flag unless given.
+
+        Raises:
+            ArgumentError: neither or both of ``input_ids`` and ``inputs_embeds`` are given.
+        """
+        check_one_input(input_ids, inputs_embeds)
+        hidden = self.embed(input_ids, token_type_ids, position_ids, inputs_embeds)
+        hidden, states, attentions = self.run_layers(
+            self.stack(),
+            hidden,
+            *self.context(hidden, attention_mask, position_ids),
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        hidden = self.finish(hidden)
+        if states is not None:
+            states = (*states[:-1], hidden)
+        if self.pooler is None:
+            return BaseModelOutput(hidden, states, attentions)
+        return BaseModelOutputWithPooling(hidden, self.pool(hidden), states, attentions)

@@ -383,7 +383,7 @@ def missing(owner: str, name: str, candidates: Any) -> NoReturn:
 
 
 def wrap(array: Any) -> Tensor:
-    """A tensor over an array, without history. The fast way in for results of ops."""
+    """A tensor over an array (never over a NumPy scalar), without history. The fast way in for results of ops."""
     tensor = _new(Tensor)
     tensor.array = array
     return tensor

@@ -17,7 +17,7 @@ from framework.errors import ArgumentError, StateError
 from framework.io.weights import memory_key
 from framework.ops.joining import cat
 from framework.tensor import Tensor
-from hub.state_files import load_state_dict
+from hub.state_files import load_state_dict, state_in
 from hub.weights import Weights, WeightsEnum
 
 PREFIXES = ("module.", "model.", "net.", "backbone.", "_orig_mod.")  # what wrappers put before a model's keys
@@ -157,7 +157,8 @@ def load_pretrained(
 
     Args:
         model: its class says in ``fit_rules`` what may differ; else its last linear or convolutional layer is the head.
-        weights: named tensors; a file of any format that ``load_state_dict`` reads; an entry, or the name ``arch.tag`` of one.
+        weights: named tensors, or a checkpoint that holds them; a file of any format that ``load_state_dict`` reads; an
+            entry, or the name ``arch.tag`` of one.
         strict: whether what is missing, unexpected or mis-shaped is an error; else the model keeps its values there, and
             what is returned lists the keys.
         progress: show how far a download is.
@@ -224,7 +225,8 @@ def read(weights: Any, progress: bool = True) -> Source:
     if isinstance(weights, Source):
         return weights
     if isinstance(weights, Mapping):
-        return Source(weights, (), "the state dict")
+        found = state_in(weights)
+        return Source(weights if found is None else found, (), "the state dict")
     if isinstance(weights, WeightsEnum):
         weights = weights.value
     if isinstance(weights, str) and not os.path.exists(weights):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,7 +46,7 @@ def freeze(model: nn.Module, parts: str | Iterable[str] | None = None, *, until:
         chosen = {name for name in modules if _within(name, wanted)}
     parted = {outer for name in modules if name not in chosen for outer in _around(name)}
     for name in chosen - parted:
-        modules[name].__dict__["train"] = types.MethodType(_stay, modules[name])
+        modules[name].__dict__["train"] = _Stay(modules[name])
         modules[name].eval()
     frozen = [(n, p) for n, p in model.named_parameters() if n.rpartition(".")[0] in chosen and p.requires_grad]
     for _, parameter in frozen:
@@ -146,9 +145,14 @@ def param_groups(
     return [{"params": chosen, "lr": rate, "weight_decay": decay} for (rate, decay), chosen in groups.items()]
 
 
-def _stay(self: nn.Module, mode: bool = True) -> nn.Module:
-    """What stands for ``train`` on a frozen module."""
-    return type(self).train(self, False)
+class _Stay:
+    """What stands for ``train`` on a frozen module. A bound function would do, if it could be pickled."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        return type(self.module).train(self.module, False)
 
 
 def _listed(parts: str | Iterable[str]) -> list[str]:

@@ -78,10 +78,15 @@ def load_state_dict(path: str | os.PathLike[str], *, device: Any = "cpu") -> dic
         framework.Size([1000, 512])
     """
     content = read_checkpoint(path, device=device)
-    found = _state_in(content, _DEEPEST)
+    found = state_in(content)
     if found is None:
         raise FileFormatError(f"{os.fspath(path)}: holds {_described(content)}")
     return found
+
+
+def state_in(content: Any) -> dict[str, Tensor] | None:
+    """The named tensors in what ``read_checkpoint`` gives, by the rule of ``load_state_dict``; None if there are none."""
+    return _state_in(content, _DEEPEST)
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, device: Any = "cpu") -> Any:
@@ -138,7 +143,7 @@ def _read(file: Mapped, device: devices.device) -> Any:
 
 def _read_part(path: str, device: devices.device) -> dict[str, Tensor]:
     with refusing(path):
-        found = _state_in(_read(Mapped(path), device), _DEEPEST)
+        found = state_in(_read(Mapped(path), device))
         if found is None:
             raise Refusal("no named tensors")
         return found

@@ -138,7 +138,7 @@ class Transfer:
                 headers["Range"] = f"bytes={held}-"
                 headers |= {"If-Range": validator} if validator else {}
         try:
-            response = self._opener.open(urllib.request.Request(url, headers=headers), timeout=self.timeout)
+            response = self._opener.open(urllib.request.Request(_quoted(url), headers=headers), timeout=self.timeout)
         except urllib.error.HTTPError as error:
             if error.code != 416 or not held:
                 raise
@@ -202,6 +202,11 @@ class Transfer:
             origin, _, validator = self._origin.read_text(encoding="utf-8").partition("\n")
             return (validator.strip() or None) if origin == url else None
         return None
+
+
+def _quoted(url: str) -> str:
+    """The address as it is sent: spaces and letters beyond ASCII as %-codes, all else as given."""
+    return urllib.parse.quote(url, safe="".join(map(chr, range(0x21, 0x7F))))
 
 
 def _strong(headers: Message) -> str:

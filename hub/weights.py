@@ -115,5 +115,8 @@ class WeightsEnum(enum.Enum):
         """The named tensors; see ``Weights.get_state_dict``."""
         return self.value.get_state_dict(progress, check_hash)
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return getattr, (type(self), self.name)  # an enum's own way is by value, and a copy of the entry is another one
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"

@@ -24,18 +24,38 @@ def parse() -> Any:
     """The command line."""
     parser = Parser(prog="generate.py", description="Let a language model write.")
     add = parser.add_argument
-    add("--model", "--checkpoint", required=True, metavar="FOLDER", help="of a run, or of a language model; or a hub name")
+    add(
+        "--model",
+        "--checkpoint",
+        required=True,
+        metavar="FOLDER",
+        help="of a run, or of a language model; or a hub name",
+    )
     add("--prompt", default="", help="what to go on from, or to answer; - reads it from the standard input")
     add("--chat", action="store_true", help="put the prompt into the model's chat template, as what a user says")
     add("--max-new-tokens", type=number(int, 1), default=200, help="tokens to write at most")
     add("--num", type=number(int, 1), default=1, help="how many texts to write")
     add("--greedy", action="store_true", help="take the likeliest token each time, instead of drawing")
-    add("--beams", type=number(int, 1), default=1, help="follow so many texts at once and print the likeliest at the end")
+    add(
+        "--beams",
+        type=number(int, 1),
+        default=1,
+        help="follow so many texts at once and print the likeliest at the end",
+    )
     add("--temperature", type=number(float, 0.01), default=1.0, help="below 1 is more careful, above is wilder")
     add("--top-k", type=number(int, 0), default=50, help="draw from so many of the likeliest tokens; 0 for all")
     add("--top-p", type=number(float, 0, 1), default=1.0, help="draw from the likeliest tokens with this share in all")
-    add("--min-p", type=number(float, 0, 1), help="draw from tokens with at least this share of the likeliest one's chance")
-    add("--repetition-penalty", type=number(float, 0.01), default=1.0, help="above 1 disfavours tokens that came already")
+    add(
+        "--min-p",
+        type=number(float, 0, 1),
+        help="draw from tokens with at least this share of the likeliest one's chance",
+    )
+    add(
+        "--repetition-penalty",
+        type=number(float, 0.01),
+        default=1.0,
+        help="above 1 disfavours tokens that came already",
+    )
     add("--no-repeat-ngram-size", type=number(int, 0), default=0, help="let no sequence of so many tokens come twice")
     add("--stop", action="append", metavar="TEXT", help="end where this was written; may be given more than once")
     add("--seed", type=number(int, 0), help="draws the same text each time")

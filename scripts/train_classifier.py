@@ -77,7 +77,11 @@ def parse() -> Any:
     add("--norm-decay", choices=("on", "off"), default="on", help="off: no weight decay for biases and norms")
     add("--optimizer", choices=OPTIMIZERS, default="adamw")
     add("--schedule", choices=SCHEDULES, default="cosine")
-    add("--warmup", type=number(float, 0), help="epochs in which the learning rate rises; half a one, or 1 with --weights")
+    add(
+        "--warmup",
+        type=number(float, 0),
+        help="epochs in which the learning rate rises; half a one, or 1 with --weights",
+    )
     add(
         "--clip-grad-norm",
         type=number(float, 0),
@@ -174,7 +178,8 @@ def train(args: Any) -> int:
     else:
         learner, forward = model, task.forward
         loader, tests = task.train_loader(args), task.test_loader(task.test, args)
-    schedule = schedule_for(optimizer, args.schedule, round(args.warmup * len(loader)), args.epochs * len(loader))
+    changes = -(-len(loader) // args.accumulate)  # of the weights in an epoch
+    schedule = schedule_for(optimizer, args.schedule, round(args.warmup * changes), args.epochs * changes)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(args.ema), use_buffers=True) if args.ema else None
     mixing = mixing_for(args, len(task.classes))
     criterion = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
@@ -206,9 +211,9 @@ def train(args: Any) -> int:
                         nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
                     optimizer.step()
                     optimizer.zero_grad()
+                    schedule.step()
                     if average is not None:
                         average.update_parameters(model)
-                schedule.step()
                 state.step += 1
                 state.loss_sum += loss.item() * len(y)
                 state.seen += len(y)

@@ -30,7 +30,7 @@ from framework.random import Generator
 
 KIND = "language-modeling"
 EVALUATED = 256  # blocks that are measured on the way; at the end all are
-_NEW = {"block_size": 64, "lr": 1e-3, "tokens": "chars", "layers": 4, "heads": 4, "width": 128, "dropout": 0.0}
+_NEW = {"block_size": 64, "lr": 2e-3, "tokens": "chars", "layers": 4, "heads": 4, "width": 128, "dropout": 0.0}
 
 
 def parse() -> Any:
@@ -39,7 +39,9 @@ def parse() -> Any:
     add = parser.add_argument
     add("--data", help="a text file, whose last tenth is held out; or a folder with train.txt and valid.txt")
     add("--model", metavar="FOLDER", help="the folder, or the name on the hub, of a language model to go on with")
-    add("--tokens", choices=("chars", "bpe"), help="what a new model reads: characters, or subwords; chars unless given")
+    add(
+        "--tokens", choices=("chars", "bpe"), help="what a new model reads: characters, or subwords; chars unless given"
+    )
     add("--vocab-size", type=number(int, 300), help="how many subwords; 4000 unless given")
     add("--layers", type=number(int, 1), help="of a new model; 4 unless given")
     add("--heads", type=number(int, 1), help="of a new model; 4 unless given")
@@ -48,7 +50,7 @@ def parse() -> Any:
     add("--block-size", type=number(int, 2), help="tokens that are read at once; 64, or 128 with --model")
     add("--steps", type=number(int, 1), help="batches to learn from; 2000 unless given")
     add("--batch-size", type=number(int, 1), default=12, help="blocks a batch")
-    add("--lr", type=number(float, 0), help="the highest learning rate; 1e-3, or 5e-5 with --model")
+    add("--lr", type=number(float, 0), help="the highest learning rate; 2e-3, or 5e-5 with --model")
     add("--layer-decay", type=number(float, 0.01, 1), default=1.0, help="its factor from a layer to the one before")
     add("--weight-decay", type=number(float, 0), default=0.1)
     add("--norm-decay", choices=("on", "off"), default="off", help="off: no weight decay for biases and norms")
@@ -124,7 +126,9 @@ def train(args: Any) -> int:
         folder = runs.choose_folder(args.out, f"{corpus.name}-{name}")
         tokenizer.save_pretrained(folder)
         corpora.save_config(folder, model)
-    runs.write_settings(folder, args, task=KIND, model=name, model_config={}, preparation={"vocabulary": len(tokenizer)})
+    runs.write_settings(
+        folder, args, task=KIND, model=name, model_config={}, preparation={"vocabulary": len(tokenizer)}
+    )
     print(
         f"{name} on {corpus.name}: {len(blocks.tokens):,} tokens, {len(tests.tokens):,} to validate, {len(tokenizer):,} in "
         f"the vocabulary, {model.num_parameters():,} parameters, with {args.optimizer} at {args.lr:g} for {args.steps} steps"
@@ -156,7 +160,9 @@ def train(args: Any) -> int:
             state.loss_sum += loss.item()
             state.seen += 1
             if not math.isfinite(state.loss_sum):
-                raise ArgumentError(f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})")
+                raise ArgumentError(
+                    f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})"
+                )
             measured = state.step % args.eval_every == 0 or state.step == args.steps
             if measured:
                 row = {

@@ -40,12 +40,21 @@ def test_the_weights_are_used_as_it_shows(tmp_path, monkeypatch):
         hub.save_state_dict(whole.state_dict(), name)
     larger = models.VisionTransformer(384, 16, **small)
     real = hub.create
-    monkeypatch.setattr(
-        hub, "create", lambda name, **config: real(name, **config) if "vit" not in name else larger
-    )
+    monkeypatch.setattr(hub, "create", lambda name, **config: real(name, **config) if "vit" not in name else larger)
     block = next(block for block in BLOCKS if "hub.describe" in block)
     exec(compile(block, "README.md", "exec"), {})
     assert len(hub.load_state_dict("model.pth")) == len(larger.state_dict())
+
+
+@pytest.mark.filterwarnings("ignore:.*start afresh")
+def test_texts_are_used_as_it_shows(realdata, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "minilm-folder").symlink_to(realdata / "minilm-l6-v2-fp16")
+    block = next(block for block in BLOCKS if block.startswith("import text"))
+    shown = {}
+    exec(compile(block, "README.md", "exec"), shown)
+    assert "(2, 3)" in capsys.readouterr().out.replace("[", "(").replace("]", ")")
+    assert tuple(shown["vectors"].shape) == (2, 384)
 
 
 def test_the_map_names_what_is_there():

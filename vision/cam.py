@@ -28,6 +28,7 @@ def grad_cam(
         images: (N, C, H, W), prepared as for the model.
         target: the class, one for all pictures or one a picture; each picture's first guess unless given.
         layer: the dotted name of the layer whose maps are weighed; the last that gives maps larger than 1 x 1 unless given.
+            Its output is (N, C, H, W); the stages of a Swin transformer hold the channels last, so name its ``permute``.
 
     Returns:
         (N, H, W), floats between 0 and 1: 1 is the place of each picture that speaks most for the class.

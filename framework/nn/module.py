@@ -210,7 +210,9 @@ class Module(Members, Stateful, Convertible, Hookable):
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        names = [*object.__dir__(self), *self._parameters, *self._buffers, *self._modules]
+        names = list(object.__dir__(self))
+        for table in ("_parameters", "_buffers", "_modules"):
+            names += self.__dict__.get(table, ())  # none yet in a module that is being made
         return sorted({name for name in names if not name[0].isdigit()})
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from framework import dtypes
 from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
+from framework.devices import array_module
 from framework.errors import ShapeError
 from framework.kernels import choose
 from framework.kernels.generic import row_norm
@@ -126,7 +127,8 @@ def _matrix(x: Any, axes: int) -> Any:
     """The normalized axes as the columns of a matrix, contiguous."""
     columns = math.prod(x.shape[x.ndim - axes :])
     rows = math.prod(x.shape[: x.ndim - axes])
-    return x.reshape(rows, columns)
+    matrix = x.reshape(rows, columns)
+    return matrix if matrix.flags.c_contiguous else array_module(x).ascontiguousarray(matrix)
 
 
 def _flat(v: Any) -> Any:

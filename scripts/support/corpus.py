@@ -91,7 +91,8 @@ def tokens_of(tokenizer: Tokenizer, words: str) -> np.ndarray[Any, Any]:
     """The numbers of a text's tokens (N)."""
     kind = np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32
     parts = [
-        np.array(tokenizer(chunk, add_special_tokens=False, truncation=False)["input_ids"], kind) for chunk in _chunks(words)
+        np.array(tokenizer(chunk, add_special_tokens=False, truncation=False)["input_ids"], kind)
+        for chunk in _chunks(words)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, kind)
 

@@ -58,7 +58,9 @@ class Words:
         path = folder / VOCABULARY
         words = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         if tuple(words[: len(cls.SPECIALS)]) != cls.SPECIALS:
-            raise FileFormatError(f"{path}: not the vocabulary of a run; it should begin with {', '.join(cls.SPECIALS)}")
+            raise FileFormatError(
+                f"{path}: not the vocabulary of a run; it should begin with {', '.join(cls.SPECIALS)}"
+            )
         return cls(Vocab(words), max_length)
 
     def save(self, folder: Path) -> None:
@@ -69,7 +71,9 @@ class Words:
         """The fields of each text."""
         self.vocab.set_default_index(1)
         for entry in texts:
-            words = self._cut(entry) if isinstance(entry, str) else [*self._cut(entry[0]), "<sep>", *self._cut(entry[1])]
+            words = (
+                self._cut(entry) if isinstance(entry, str) else [*self._cut(entry[0]), "<sep>", *self._cut(entry[1])]
+            )
             yield {"input_ids": self.vocab(words[: self.max_length] or ["<unk>"])}
 
 
@@ -107,9 +111,14 @@ class Subwords:
             part = [texts[i] for i in range(start, min(start + _CHUNK, len(texts)))]
             pairs = None if isinstance(part[0], str) else [second for _, second in part]
             firsts = part if pairs is None else [first for first, _ in part]
-            batch = self.tokenizer(firsts, pairs, truncation=True, max_length=self.max_length, return_attention_mask=False)
-            for row in range(len(part)):
-                yield {name: values[row] for name, values in batch.items()}
+            batch = self.tokenizer(
+                firsts, pairs, truncation=True, max_length=self.max_length, return_attention_mask=False
+            )
+            for row, ids in enumerate(batch["input_ids"]):
+                if ids:
+                    yield {name: values[row] for name, values in batch.items()}
+                else:  # an empty text, of a tokenizer without special tokens
+                    yield {name: [self.tokenizer.pad_token_id] for name in batch}
 
 
 Encoder = Words | Subwords

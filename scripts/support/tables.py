@@ -73,10 +73,14 @@ def load_tables(args: Any) -> Tables:
     found = _tables_in(path) if path.is_dir() else {"train": path}
     if not found or ending_of(found["train"]) not in ENDINGS:
         wanted = "a table that ends in " + ", ".join(ENDINGS)
-        raise ArgumentError(f"--data {args.data}: not texts; give {wanted}, or a folder with the tables train and test or dev")
+        raise ArgumentError(
+            f"--data {args.data}: not texts; give {wanted}, or a folder with the tables train and test or dev"
+        )
     table = read(found["train"], args)
     if len(table.classes) < 2:
-        raise ArgumentError(f"--data {table.path}: found the one class {table.classes[0]!r}; a classifier needs two or more")
+        raise ArgumentError(
+            f"--data {table.path}: found the one class {table.classes[0]!r}; a classifier needs two or more"
+        )
     if len(table.classes) > max(20, len(table) // 2):
         raise ArgumentError(
             f"--data {table.path}: {len(table.classes)} different labels in {len(table)} rows are no classes; name the "

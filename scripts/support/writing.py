@@ -33,9 +33,7 @@ def write(model: Any, tokenizer: Any, prompt: str, count: int, **options: Any) -
         part = left if places is None else min(left, places - len(ids))
         got = []
         read = F.tensor([ids]).to(next(iter(model.parameters())).device)
-        for tokens in token_steps(
-            model, read, F.ones_like(read), max_new_tokens=part, tokenizer=tokenizer, **options
-        ):
+        for tokens in token_steps(model, read, F.ones_like(read), max_new_tokens=part, tokenizer=tokenizer, **options):
             got += tokens.tolist()
             piece = decoder.push(got[-1:])
             written += piece

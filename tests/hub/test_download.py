@@ -33,6 +33,14 @@ def test_a_right_file(server, tmp_path, kind, digest):
     assert len(server.asked) == asked  # what is there is not fetched again
 
 
+def test_an_address_with_spaces_and_letters_beyond_ascii(server, tmp_path):
+    hub.download(f"{server.address}/whole/net é.bin?as=a%20b&x=1#top", tmp_path / "net é.bin", sha256=SHA256)
+    assert server.asked[0][0] == "/whole/net%20%C3%A9.bin?as=a%20b&x=1"
+    (tmp_path / "wörd s").write_bytes(BODY)
+    hub.download(f"file://{tmp_path}/wörd s", tmp_path / "copy", sha256=SHA256)
+    assert (tmp_path / "copy").read_bytes() == BODY
+
+
 def test_a_verified_file_opens_no_socket(tmp_path, monkeypatch):
     (tmp_path / "file.bin").write_bytes(BODY)
 

@@ -10,6 +10,7 @@ import hub
 from framework import nn
 from framework.io import FileFormatError, save, save_checkpoint, save_file
 from framework.optim.swa_utils import AveragedModel
+from vision import models
 
 
 class Net(nn.Module):
@@ -73,6 +74,13 @@ def test_wrappers_prefixes_are_taken_off(prefixes):
     source, target = Net(), Net()
     fit = hub.load_pretrained(target, {"".join(prefixes) + k: v for k, v in source.state_dict().items()})
     assert len(fit.loaded) == 10
+    same(target, source)
+
+
+def test_a_checkpoint_read_before_is_opened_too():
+    source, target = Net(), Net()
+    held = {"epoch": 3, "state_dict": {f"module.{k}": v.numpy() for k, v in source.state_dict().items()}}
+    assert len(hub.load_pretrained(target, held).loaded) == 10
     same(target, source)
 
 
@@ -178,7 +186,7 @@ def test_a_stem_that_cannot_be_changed():
 
 
 def test_head_of():
-    assert hub.head_of(Net()) == ("fc",) and hub.head_of(hub.create("small_cnn")) == ("classifier.4",)
+    assert hub.head_of(Net()) == ("fc",) and hub.head_of(models.small_cnn()) == ("classifier.4",)
     with pytest.raises(ValueError, match="no linear or convolutional layer"):
         hub.head_of(nn.ReLU())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -72,6 +73,15 @@ def test_frozen_modules_stay_in_evaluation_through_copies_and_modes():
     copied.train()
     model.train()
     assert copied.body[1].training and not model.body[1].training
+
+
+def test_a_frozen_model_can_be_pickled():
+    model = Net()
+    hub.freeze(model)
+    other = pickle.loads(pickle.dumps(model)).train()
+    assert other.fc.training and not other.body[1].training and other.body.train.module is other.body
+    hub.unfreeze(other)
+    assert other.body[1].training and not model.train().body[1].training
 
 
 def test_thawing_by_stages():

@@ -145,6 +145,21 @@ def test_heads_are_neither_taken_apart_nor_merged_by_copies(kernel):
     np.testing.assert_allclose(rows.grad.array, leaf.grad.array, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["onednn", "generic"])
+def test_gradients_of_expanded_keys_lie_row_by_row(kernel, name):
+    module = kernel if name == "onednn" else generic
+    q = draw(2, 3, 2, 40, 16)
+    k, v = (np.broadcast_to(draw(2, 3, 1, 40, 16, seed=seed), q.shape) for seed in (1, 2))
+    out, kept = module.forward(q, k, v, None, True, 0.25, None, 1.0, True)
+    found = module.backward(q, q, k, v, out, kept, None, True, 0.25, None, 1.0, False)[:3]
+    dense = [np.ascontiguousarray(x) for x in (q, k, v)]
+    out, kept = generic.forward(*dense, None, True, 0.25, None, 1.0, True)
+    expected = generic.backward(q, *dense, out, kept, None, True, 0.25, None, 1.0, False)[:3]
+    for a, b in zip(found, expected, strict=True):
+        assert a.flags.c_contiguous
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
 def test_probabilities_are_kept_while_they_are_small(kernel):
     q = draw(1, 2, 40, 8)
     assert kernel.forward(q, q, q, None, False, 1.0, None, 1.0, True)[1] is None

@@ -64,6 +64,35 @@ def test_layer_and_rms_norm(dims, rng):
     check(*both(lambda f, x: f.rms_norm(x, shape[-dims:], eps=0.1)), x)
 
 
+@pytest.mark.parametrize("dtype", [framework.float32, framework.float64, framework.bfloat16])
+@pytest.mark.parametrize("lay", [lambda x: x.t(), lambda x: x[:, ::2], lambda x: x[3].expand(12, 16)])
+def test_layer_and_rms_norm_of_memory_with_steps(lay, dtype, rng):
+    """float32 is what oneDNN serves, which reads rows that follow one another."""
+    strided = lay(framework.tensor(rng.standard_normal((16, 16))).to(dtype))
+    rows = strided.shape[1]
+    found, expected = strided.detach().requires_grad_(), strided.contiguous().detach().requires_grad_()
+    for call in (F.layer_norm, F.rms_norm):
+        results = [call(x, (rows,)) for x in (found, expected)]
+        assert results[0].equal(results[1])
+        for x, y in zip((found, expected), results, strict=True):
+            x.grad = None
+            (y * framework.arange(rows)).sum().backward()
+        assert found.grad.equal(expected.grad)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (3, 5, 16)])
+def test_gradients_of_layer_norm_from_a_sum(shape, rng):
+    """A sum's gradient is one number, expanded."""
+    values = draw(rng, shape, shape[-1:], shape[-1:])
+    found = []
+    for total in (lambda y: y.sum(), lambda y: (y * framework.ones(shape)).sum()):
+        x, w, b = (framework.tensor(v).float().requires_grad_() for v in values)
+        total(F.layer_norm(x, shape[-1:], w, b)).backward()
+        found.append([t.grad.numpy() for t in (x, w, b)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 9])
 def test_local_response_norm(size, rng):
     for shape in SHAPES[1:]:

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from calling import call
 from conftest import start
 
 import text
@@ -40,7 +41,9 @@ def write_table(path, rows, header=("text", "label")):
         path.write_text("".join(json.dumps(dict(zip(header, row, strict=True))) + "\n" for row in rows))
         return path
     with open(path, "w", newline="") as file:
-        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n").writerows([header, *rows])
+        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n").writerows(
+            [header, *rows]
+        )
     return path
 
 
@@ -83,10 +86,16 @@ def read(path):
     return json.loads(path.read_text())
 
 
-def run(*arguments, cwd, timeout=120):
-    process = start("train_classifier.py", *arguments, cwd=cwd)
-    out, err = process.communicate(timeout=timeout)
-    assert process.returncode == 0, err
+@pytest.fixture
+def script(tmp_path):
+    """Run a script to its end in a fresh folder: (exit code, stdout, stderr)."""
+    return lambda name, *arguments: call(name, *arguments, cwd=tmp_path)
+
+
+def run(*arguments, cwd):
+    """What the training script prints."""
+    code, out, err = call("train_classifier.py", *arguments, cwd=cwd)
+    assert code == 0, err
     return out
 
 
@@ -122,7 +131,9 @@ def test_the_summary_is_of_the_test_table(fine_tuned, tables, script, tmp_path):
     report = read(tmp_path / "own" / "evaluation.json")
     assert report["texts"] == 26 and "of 26 texts" in out
     assert report["accuracy"]["top1"] == pytest.approx(accuracy, abs=1e-9)
-    code, _, err = script("evaluate.py", "--checkpoint", folder, "--data", tables / "dev.tsv", "--out", tmp_path / "dev")
+    code, _, err = script(
+        "evaluate.py", "--checkpoint", folder, "--data", tables / "dev.tsv", "--out", tmp_path / "dev"
+    )
     assert code == 0, err
     report = read(tmp_path / "dev" / "evaluation.json")
     assert report["accuracy"]["top1"] == pytest.approx(metrics(folder)[-1]["accuracy"], abs=1e-9)
@@ -134,7 +145,9 @@ def test_the_summary_is_of_the_test_table(fine_tuned, tables, script, tmp_path):
 def test_the_folder_is_a_model_of_its_own(fine_tuned):
     folder, _ = fine_tuned
     model, tokenizer = text.from_pretrained(folder, "sequence-classification"), Tokenizer.from_pretrained(folder)
-    assert model.config.id2label == {0: "bad", 1: "good"} and model.config.architectures == ["BertForSequenceClassification"]
+    assert model.config.id2label == {0: "bad", 1: "good"} and model.config.architectures == [
+        "BertForSequenceClassification"
+    ]
     logits = model(**tokenizer(["a fine film", "an awful one"], padding=True, return_tensors="pt")).logits
     assert tuple(logits.shape) == (2, 2)
 
@@ -167,8 +180,9 @@ def test_ctrl_c_saves_and_resuming_needs_the_data_alone(fine_tuned, tables, bert
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "--resume" in out and "Traceback" not in err
     away.rename(tmp_path / "gone")
-    code, _, err = script("train_classifier.py", "--resume", tmp_path / "run")
-    assert code == 0, err
+    process = start("train_classifier.py", "--resume", tmp_path / "run", cwd=tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
     assert weights(tmp_path / "run") == weights(fine_tuned[0])
     assert metrics(tmp_path / "run") == metrics(fine_tuned[0])
 
@@ -192,13 +206,10 @@ def test_a_head_on_features_that_are_computed_once(tables, bert, script, tmp_pat
     assert code == 2 and one_line(err) and "one view" in err
 
 
-@pytest.mark.parametrize("model", ["bag", "textcnn", "bilstm"])
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize(("model", "ending"), [("bag", "csv"), ("bag", "jsonl"), ("textcnn", "tsv"), ("bilstm", "csv")])
 def test_classic_nets_learn_from_one_table(script, tmp_path, model, ending):
-    if (model, ending) in (("textcnn", "csv"), ("bilstm", "csv")):
-        pytest.skip("one form of table is enough for each net")
     table = write_table(tmp_path / f"reviews.{ending}", reviews(150))
-    arguments = ["--data", table, "--epochs", 6, "--lr", "1e-2", "--out", tmp_path / "run"]
+    arguments = ["--data", table, "--epochs", 6, "--batch-size", 8, "--lr", "1e-2", "--out", tmp_path / "run"]
     out = run(*arguments, *(() if model == "bag" else ("--model", model)), cwd=tmp_path)
     assert "120 texts, 30 to test" in out
     assert read(tmp_path / "run" / "summary.json")["metrics"]["accuracy"] >= 0.8
@@ -218,7 +229,7 @@ def test_a_run_starts_from_the_words_and_weights_of_another(script, tmp_path):
     three = [*reviews(60, 1), *(("so so " + line, "middling") for line, _ in reviews(30, 2))]
     table = write_table(tmp_path / "three.tsv", three)
     out = run("--data", table, *QUICK, "--weights", tmp_path / "first", "--out", tmp_path / "second", cwd=tmp_path)
-    assert "1 tensors loaded; the head starts afresh: classifier.weight, classifier.bias" in out
+    assert "1 tensors loaded; the head starts afresh: classifier." in out
     assert (tmp_path / "second" / "vocab.txt").read_text() == (tmp_path / "first" / "vocab.txt").read_text()
     assert read(tmp_path / "second" / "settings.json")["classes"] == ["bad", "good", "middling"]
 
@@ -255,7 +266,7 @@ def test_pairs_and_columns(script, bert, tmp_path):
         (["--data", "films.tsv", "--augment", "basic"], "--augment: is for pictures"),
         (["--data", "films.tsv", "--mixup-alpha", "0.2"], "--mixup-alpha: is for pictures"),
         (["--data", "films.tsv", "--weights", "absent"], "absent"),
-        (["--data", "films.tsv", "--model", "no-model/at-all/here"], "config.json"),
+        (["--data", "films.tsv", "--model", "no-model/at-all/here"], "no such folder"),
         (["--data", "films.tsv", "--model", "."], "model_type"),
         (["--data", "films.tsv", "--label-column", "stars"], "no column 'stars'"),
         (["--data", "films.tsv", "--max-length", "3"], "at least 8"),
@@ -314,14 +325,14 @@ def test_a_bag_of_embeddings_on_news(realdata, tmp_path):
     (tmp_path / "news").mkdir()
     (tmp_path / "news" / "train.csv").write_text("".join(rows[:6000]))
     (tmp_path / "news" / "test.csv").write_text("".join(rows[6000:]))
-    run("--data", tmp_path / "news", "--out", tmp_path / "run", cwd=tmp_path, timeout=300)
+    run("--data", tmp_path / "news", "--out", tmp_path / "run", cwd=tmp_path)
     assert accuracy_of(tmp_path / "run") >= 0.855
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "least"), [("textcnn", 0.73), ("bilstm", 0.762)])
 def test_nets_from_scratch_on_film_reviews(realdata, tmp_path, model, least):
-    run("--data", realdata / "sst2", "--model", model, "--epochs", 5, "--out", tmp_path / "run", cwd=tmp_path, timeout=600)
+    run("--data", realdata / "sst2", "--model", model, "--epochs", 5, "--out", tmp_path / "run", cwd=tmp_path)
     assert accuracy_of(tmp_path / "run") >= least
 
 
@@ -332,6 +343,6 @@ def test_fine_tuning_on_a_fifth_of_the_film_reviews(realdata, tmp_path):
     (tmp_path / "sst2" / "train.tsv").write_text("".join(lines[::5]))
     (tmp_path / "sst2" / "test.tsv").write_bytes((realdata / "sst2" / "test.tsv").read_bytes())
     run(
-        "--data", tmp_path / "sst2", "--model", realdata / "minilm-l6-v2-fp16", "--epochs", 2, "--out", tmp_path / "run", cwd=tmp_path, timeout=900
+        "--data", tmp_path / "sst2", "--model", realdata / "minilm-l6-v2-fp16", "--epochs", 2, "--out", tmp_path / "run", cwd=tmp_path
     )  # fmt: skip
     assert accuracy_of(tmp_path / "run") >= 0.84

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from calling import call
 from conftest import start
 
 import framework as F
@@ -23,11 +24,31 @@ SMALL = ("--layers", 1, "--heads", 2, "--width", 16, "--block-size", 16, "--batc
 QUICK = (*SMALL, "--steps", 24, "--eval-every", 12, "--sample-length", 40, "--warmup", 4, "--checkpoint-steps", 1)
 
 
+@pytest.fixture
+def script(tmp_path):
+    """Run a script to its end in a fresh folder: (exit code, stdout, stderr)."""
+    return lambda name, *arguments: call(name, *arguments, cwd=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """A text file of some thousand characters."""
     rng = random.Random(0)
-    words = ("it", "was", "the", "best", "of", "times", "and", "worst", "age", "wisdom", "foolishness", "belief", "season")
+    words = (
+        "it",
+        "was",
+        "the",
+        "best",
+        "of",
+        "times",
+        "and",
+        "worst",
+        "age",
+        "wisdom",
+        "foolishness",
+        "belief",
+        "season",
+    )
     lines = [" ".join(rng.choices(words, k=rng.randint(3, 9))).capitalize() + "." for _ in range(150)]
     path = tmp_path_factory.mktemp("book") / "tale.txt"
     path.write_text("\n".join(lines))
@@ -50,9 +71,8 @@ def metrics(folder):
 def characters(book, tmp_path_factory):
     """A run on characters: (its folder, what it printed)."""
     folder = tmp_path_factory.mktemp("characters") / "run"
-    process = start("train_language_model.py", "--data", book, *QUICK, "--out", folder, cwd=folder.parent)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    code, out, err = call("train_language_model.py", "--data", book, *QUICK, "--out", folder, cwd=folder.parent)
+    assert code == 0, err
     return folder, out
 
 
@@ -60,7 +80,12 @@ def test_what_a_run_leaves(characters, book):
     folder, out = characters
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary) == {"task", "model", "data", "steps", "seconds", "metrics"}
-    assert (summary["task"], summary["model"], summary["data"], summary["steps"]) == ("language-modeling", "gpt2", "tale", 24)
+    assert (summary["task"], summary["model"], summary["data"], summary["steps"]) == (
+        "language-modeling",
+        "gpt2",
+        "tale",
+        24,
+    )
     assert summary["metrics"]["perplexity"] == pytest.approx(math.exp(summary["metrics"]["loss"]))
     rows = metrics(folder)
     assert [row["step"] for row in rows] == [12, 24] and rows[1]["train_loss"] < rows[0]["train_loss"]
@@ -87,8 +112,9 @@ def test_ctrl_c_saves_and_resuming_equals_the_uninterrupted_run(characters, book
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "--resume" in out and "Traceback" not in err
-    code, out, err = script("train_language_model.py", "--resume", tmp_path / "run")
-    assert code == 0 and "going on with" in out, err
+    process = start("train_language_model.py", "--resume", tmp_path / "run", cwd=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "going on with" in out, err
     assert weights(tmp_path / "run") == weights(characters[0])
     assert metrics(tmp_path / "run") == metrics(characters[0])
 
@@ -99,7 +125,9 @@ def test_subwords_and_going_on_with_a_model(book, script, tmp_path):
     )  # fmt: skip
     assert code == 0, err
     tokenizer = Tokenizer.from_pretrained(tmp_path / "first")
-    assert len(tokenizer) == 300 and tokenizer.decode(tokenizer("The best of times")["input_ids"]) == "The best of times"
+    assert (
+        len(tokenizer) == 300 and tokenizer.decode(tokenizer("The best of times")["input_ids"]) == "The best of times"
+    )
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "train.txt").write_text(book.read_text()[:4000])
@@ -109,7 +137,9 @@ def test_subwords_and_going_on_with_a_model(book, script, tmp_path):
     assert code == 0 and "gpt2 on parts" in out, err
     assert metrics(tmp_path / "second")[0]["sample"].startswith("It was")
     assert set(weights(tmp_path / "second")) == set(weights(tmp_path / "first"))
-    first, second = (json.loads((tmp_path / name / "summary.json").read_text())["metrics"]["loss"] for name in ("first", "second"))
+    first, second = (
+        json.loads((tmp_path / name / "summary.json").read_text())["metrics"]["loss"] for name in ("first", "second")
+    )
     assert second < first + 0.2  # it went on, and did not begin anew
     code, _, err = script("train_language_model.py", *arguments, "--layers", 3)
     assert code == 2 and one_line(err) and "--layers: is of new models" in err
@@ -146,7 +176,9 @@ def test_generate(characters, script, tmp_path):
     code, first, err = script("generate.py", *arguments, "--seed", 3)
     assert code == 0, err
     assert first.startswith("It was") and len(first) == 6 + 50 + 1
-    assert script("generate.py", *arguments, "--seed", 3)[1] == first != script("generate.py", *arguments, "--seed", 4)[1]
+    assert (
+        script("generate.py", *arguments, "--seed", 3)[1] == first != script("generate.py", *arguments, "--seed", 4)[1]
+    )
     model, tokenizer = text.from_pretrained(folder, "causal-lm"), Tokenizer.from_pretrained(folder)
     ids = F.tensor([tokenizer("It was")["input_ids"]])
     expected = tokenizer.decode(model.generate(ids, max_new_tokens=9, do_sample=False)[0])
@@ -182,7 +214,9 @@ def test_a_text_comes_as_it_is_written(tmp_path):
     """The first words are there long before the last."""
     tokenizer = Tokenizer.train("byte-bpe", ["some words of a text"] * 3, 270)
     tokenizer.save_pretrained(tmp_path)
-    config = GPT2Config(vocab_size=len(tokenizer), n_embd=128, n_layer=4, n_head=4, eos_token_id=None, bos_token_id=None)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=128, n_layer=4, n_head=4, eos_token_id=None, bos_token_id=None
+    )
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     process = start("generate.py", "--model", tmp_path, "--prompt", "some words", "--max-new-tokens", 900, cwd=tmp_path)
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from framework import nn
 from framework.nn import functional as F
+from framework.ops.matmul import matmul
 from framework.tensor import Tensor
 from text.adapters.config import LoraConfig
 from text.models.gpt2 import Conv1D
@@ -68,7 +69,7 @@ class LoraLayer(nn.Module):
 
     def _product(self) -> Tensor:
         """What the adapter adds to the weight, (out, in)."""
-        return (self.lora_B.weight @ self.lora_A.weight) * self.scaling
+        return matmul(self.lora_B.weight, self.lora_A.weight) * self.scaling
 
     def _lengths(self, weight: Tensor) -> Tensor:
         return weight.to(self.lora_A.weight.dtype).square().sum(1).sqrt()

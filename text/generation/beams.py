@@ -15,12 +15,14 @@ import numpy as np
 
 import framework
 from framework.devices import array_module
+from framework.errors import ArgumentError
 from framework.tensor import wrap
 from text.generation.decoding import Decoding
 from text.generation.plan import Plan
-from text.generation.warpers import log_probabilities, probabilities
+from text.generation.warpers import log_probabilities, log_sums, probabilities
 
 OUT = np.float32(-1e9)  # the score of what is out of the race
+_RUN = 128  # scores that are looked at together
 
 
 @dataclass
@@ -51,7 +53,7 @@ def search(plan: Plan, decoding: Decoding, prompt: Any) -> Found:
     xp, config = array_module(prompt), plan.config
     batch, length = prompt.shape
     beams, most = config.num_beams, plan.max_length
-    candidates = max(2, 1 + len(plan.eos)) * beams  # so many that as many as there are beams are not at their end
+    each = max(2, 1 + len(plan.eos))  # so many that one at least is not at its end
     filler = plan.pad_token_id or (plan.eos[0] if plan.eos else -1)
     ids = xp.full((batch, beams, most), filler, np.int64)
     ids[:, :, :length] = prompt[:, None]
@@ -64,19 +66,19 @@ def search(plan: Plan, decoding: Decoding, prompt: Any) -> Found:
     running = _Beams(ids, scores, rows)
     first_rows = (xp.arange(batch) * beams)[:, None]
     logits = decoding.begin()
+    if each > logits.shape[1]:
+        raise ArgumentError(
+            f"generate: all of the vocabulary's {logits.shape[1]} tokens are ends; beams need one that is not"
+        )
     for place in range(length, most):
-        logs = log_probabilities(logits)
-        words = logs.shape[1]
-        logs = plan.processed(running.ids[:, :, :place].reshape(batch * beams, place), logs)
-        totals = (logs.reshape(batch, beams, words) + running.scores[:, :, None]).reshape(batch, beams * words)
-        best = _drawn(totals, candidates, plan) if config.do_sample else _best(totals, candidates)
-        sources, tokens = best // words, best % words
+        totals, sources, tokens = _candidates(plan, running, logits, each * beams, place)
         new = running.taken(sources)
-        new.scores = xp.take_along_axis(totals, best, 1)
+        new.scores = totals
         new.ids[:, :, place] = tokens
         new.rows[:, :, place - length] = sources + first_rows
         ended = _ended(plan, new.ids[:, :, : place + 1])
         going = xp.where(ended, new.scores + OUT, new.scores)
+        old = running.ids[:, :, :place].reshape(-1, place)
         running = _Beams(new.ids, going, new.rows).taken(_best(going, beams))
         # of the candidates, only as many as there are beams may be done
         final = ended.copy()
@@ -84,16 +86,15 @@ def search(plan: Plan, decoding: Decoding, prompt: Any) -> Found:
         stopped = config.early_stopping is True and is_done.all(1, keepdims=True)
         ranks = new.scores / np.float32((place + 1 - length) ** config.length_penalty)
         new.scores = ranks + OUT * stopped + OUT * ~open_ + OUT * ~final
-        merged = [xp.concatenate(pair, 1) for pair in ((done.ids, new.ids), (done.scores, new.scores))]
-        places = _best(merged[1], beams)
-        done = _Beams(*merged, xp.concatenate((done.rows, new.rows), 1)).taken(places)
+        pairs = ((done.ids, new.ids), (done.scores, new.scores), (done.rows, new.rows))
+        merged = _Beams(*(xp.concatenate(pair, 1) for pair in pairs))
+        places = _best(merged.scores, beams)
+        done = merged.taken(places)
         is_done = xp.take_along_axis(xp.concatenate((is_done, final), 1), places, 1)
         open_ &= _can_improve(plan, running.scores, done.scores, is_done, place + 1)
         if not open_.any() or (config.early_stopping is True and is_done.all()) or ended.all():
             break
-        before = running.rows[:, :, place - length].reshape(-1)
-        if (before != xp.arange(batch * beams)).any():
-            decoding.reorder(before)
+        decoding.follow(running.rows[:, :, place - length].reshape(-1), old)
         logits = decoding.step(running.ids[:, :, place].reshape(-1))
     return _first(done, config.num_return_sequences, length)
 
@@ -105,25 +106,52 @@ def _first(done: _Beams, count: int, length: int) -> Found:
     return Found(ids[:, : length + new], scores, rows[:, :new])
 
 
+def _candidates(plan: Plan, running: _Beams, logits: Any, count: int, place: int) -> tuple[Any, Any, Any]:
+    """The total scores, the beams and the tokens of the ``count`` best continuations of each prompt, (B, count) each."""
+    xp = array_module(logits)
+    batch, beams = running.scores.shape
+    words = logits.shape[1]
+    if plan.config.do_sample or plan.processors or plan.scores is not None:
+        ids = running.ids[:, :, :place].reshape(-1, place)
+        logs, shift = plan.processed(ids, log_probabilities(logits)), None
+    else:
+        logs, shift = logits, log_sums(logits)
+    if plan.config.do_sample:
+        totals = (logs.reshape(batch, beams, words) + running.scores[:, :, None]).reshape(batch, -1)
+        drawn = framework.multinomial(wrap(probabilities(totals)), count, generator=plan.generator).array
+        best = xp.take_along_axis(drawn, xp.argsort(-xp.take_along_axis(totals, drawn, 1), 1), 1)
+        return xp.take_along_axis(totals, best, 1), best // words, best % words
+    tokens = _best(logs, min(count, words))  # of each beam, and then of all beams of a prompt
+    totals = xp.take_along_axis(logs, tokens, 1)
+    totals = (totals if shift is None else totals - shift).reshape(batch, beams, -1) + running.scores[:, :, None]
+    each, totals = totals.shape[2], totals.reshape(batch, -1)
+    best = _best(totals, count)
+    tokens = xp.take_along_axis(tokens.reshape(batch, -1), best, 1)
+    return xp.take_along_axis(totals, best, 1), best // each, tokens
+
+
 def _best(scores: Any, count: int) -> Any:
-    """The places of the ``count`` greatest numbers of each row, the greatest first."""
+    """The places of the ``count`` greatest numbers of each row, the greatest first.
+
+    Of a long row, runs of numbers whose greatest is not among the ``count`` greatest of those are left out at once: it
+    takes a fifth of the time.
+    """
     xp = array_module(scores)
-    size = scores.shape[1]
-    places = xp.argpartition(scores, size - count, 1)[:, size - count :] if count < size else _all(scores)
+    rows, size = scores.shape
+    runs = size // _RUN  # run i has the numbers i, i + runs, i + 2 * runs ...: vectors are compared, not their numbers
+    if runs > 4 * count:
+        tops = scores[:, : runs * _RUN].reshape(rows, _RUN, runs).max(1)
+        kept = xp.argpartition(tops, runs - count, 1)[:, runs - count :]
+        places = (kept[:, :, None] + xp.arange(0, runs * _RUN, runs)).reshape(rows, -1)
+        rest = xp.arange(runs * _RUN, size)
+        places = xp.concatenate((places, xp.broadcast_to(rest, (rows, len(rest)))), 1)
+        return xp.take_along_axis(places, _best(xp.take_along_axis(scores, places, 1), count), 1)
+    if count < size:
+        places = xp.argpartition(scores, size - count, 1)[:, size - count :]
+    else:
+        places = xp.broadcast_to(xp.arange(size), scores.shape)
     order = xp.argsort(-xp.take_along_axis(scores, places, 1), 1)
     return xp.take_along_axis(places, order, 1)
-
-
-def _all(scores: Any) -> Any:
-    return array_module(scores).arange(scores.shape[1])[None].repeat(len(scores), 0)
-
-
-def _drawn(totals: Any, count: int, plan: Plan) -> Any:
-    """The places of ``count`` different candidates of each row, drawn by their probability, the greatest first."""
-    xp = array_module(totals)
-    drawn = framework.multinomial(wrap(probabilities(totals)), count, generator=plan.generator).array
-    order = xp.argsort(-xp.take_along_axis(totals, drawn, 1), 1)
-    return xp.take_along_axis(drawn, order, 1)
 
 
 def _ended(plan: Plan, ids: Any) -> Any:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from framework.errors import ArgumentError
 from framework.io import FileFormatError, atomic_path
@@ -102,6 +102,10 @@ class GenerationConfig:
         fields: all else that ``generation_config.json`` may hold; ``generate`` refuses what asks for other ways than these.
     """
 
+    if TYPE_CHECKING:  # the fields of the table
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __init__(self, **fields: Any) -> None:
         for name in DEFAULTS:
             setattr(self, name, None)
@@ -145,7 +149,9 @@ class GenerationConfig:
         """
         for name, neutral in _REFUSED.items():
             if getattr(self, name, None) not in neutral:
-                raise ArgumentError(f"generate: {name}={getattr(self, name)!r} asks for what is not supported; leave it out")
+                raise ArgumentError(
+                    f"generate: {name}={getattr(self, name)!r} asks for what is not supported; leave it out"
+                )
         for name in ("num_beams", "num_return_sequences", "max_new_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:

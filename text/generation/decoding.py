@@ -41,7 +41,8 @@ class Decoding:
         self._encoded = encoder_outputs
         self._copies = copies
         self._prompt = prompt
-        self._mask = self._places = None
+        self._mask: Any = None
+        self._places: Any = None
         if encoder_outputs is not None:
             self._read = None if mask is None else wrap(mask)
         elif mask is not None:
@@ -79,10 +80,24 @@ class Decoding:
             extra = {"attention_mask": wrap(self._mask[:, : self._length]), "position_ids": wrap(self._places)}
         return self._kept(self._run(wrap(tokens[:, None]), extra))
 
-    def reorder(self, rows: Any) -> None:
-        """Let row i go on from what row ``rows[i]`` was, which belongs to the same prompt."""
-        for layer in self.cache.layers:  # rows of a prompt have the same mask and the same keys of the encoder
-            layer.reorder(rows)
+    def follow(self, sources: Any, ids: Any) -> None:
+        """Let row i go on from what row ``sources[i]`` was, which belongs to the same prompt.
+
+        Beams mostly part a few tokens before their ends, and only what comes after is moved.
+
+        Args:
+            sources: (rows,).
+            ids: (rows, length), what the rows were.
+        """
+        xp = array_module(ids)
+        rows = xp.nonzero(sources != xp.arange(len(ids)))[0]
+        others = sources[rows]
+        differ = ids[rows] != ids[others]
+        parted = differ.any(1)
+        if parted.any():
+            rows, others, start = rows[parted], others[parted], int(differ[parted].argmax(1).min())
+            for layer in self.cache.layers:  # the encoder's keys are the same for all rows of a prompt
+                layer.follow(rows, others, start)
 
     def _kept(self, logits: Any) -> Any:
         if self._logits is not None:

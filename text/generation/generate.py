@@ -98,9 +98,20 @@ def generate(
         >>> tokenizer.batch_decode(ids, skip_special_tokens=True)
     """
     work = _Work(
-        model, input_ids, attention_mask, generation_config, logits_processor, stopping_criteria,
-        prefix_allowed_tokens_fn, tokenizer, decoder_input_ids, encoder_outputs, seed, generator, options
-    )  # fmt: skip
+        model,
+        input_ids,
+        attention_mask,
+        generation_config=generation_config,
+        logits_processor=logits_processor,
+        stopping_criteria=stopping_criteria,
+        prefix_allowed_tokens_fn=prefix_allowed_tokens_fn,
+        tokenizer=tokenizer,
+        decoder_input_ids=decoder_input_ids,
+        encoder_outputs=encoder_outputs,
+        seed=seed,
+        generator=generator,
+        **options,
+    )
     if work.plan.config.num_beams > 1:
         if streamer is not None:
             raise ArgumentError("generate: beams are not known until the end and cannot be streamed; use num_beams=1")
@@ -124,10 +135,7 @@ def token_steps(
     Raises:
         ArgumentError, ShapeError: as for ``generate``, at the call; beams are refused.
     """
-    names = ("generation_config", "logits_processor", "stopping_criteria", "prefix_allowed_tokens_fn", "tokenizer",
-             "decoder_input_ids", "encoder_outputs", "seed", "generator")  # fmt: skip
-    named = [options.pop(name, None) for name in names]
-    work = _Work(model, input_ids, attention_mask, *named, options)
+    work = _Work(model, input_ids, attention_mask, **options)
     if work.plan.config.num_beams > 1:
         raise ArgumentError("generate: beams are not known until the end and cannot be streamed; use num_beams=1")
     return (wrap(tokens) for tokens in work.steps())
@@ -141,16 +149,17 @@ class _Work:
         model: Any,
         input_ids: Tensor | None,
         attention_mask: Tensor | None,
-        generation_config: GenerationConfig | None,
-        logits_processor: Sequence[Any] | None,
-        stopping_criteria: Sequence[Any] | None,
-        prefix_allowed_tokens_fn: Callable[[int, Tensor], Any] | None,
-        tokenizer: Any,
-        decoder_input_ids: Tensor | None,
-        encoder_outputs: Any,
-        seed: int | None,
-        generator: Generator | None,
-        options: dict[str, Any],
+        *,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: Sequence[Any] | None = None,
+        stopping_criteria: Sequence[Any] | None = None,
+        prefix_allowed_tokens_fn: Callable[[int, Tensor], Any] | None = None,
+        tokenizer: Any = None,
+        decoder_input_ids: Tensor | None = None,
+        encoder_outputs: Any = None,
+        seed: int | None = None,
+        generator: Generator | None = None,
+        **options: Any,
     ) -> None:
         config = (generation_config or GenerationConfig()).filled(of_model(model), **options)
         eos = [] if config.eos_token_id is None else token_list(config.eos_token_id)

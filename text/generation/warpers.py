@@ -15,10 +15,15 @@ from text.generation.processors import LOWEST, LogitsProcessor
 
 def log_probabilities(scores: Any) -> Any:
     """Scores (B, vocabulary), an array, as logarithms of probabilities."""
-    xp = array_module(scores)
-    shifted = scores - scores.max(-1, keepdims=True)
-    shifted -= xp.log(xp.exp(shifted).sum(-1, keepdims=True))
-    return shifted
+    return scores - log_sums(scores)
+
+
+def log_sums(scores: Any) -> Any:
+    """What ``log_probabilities`` takes away from scores (B, vocabulary): (B, 1)."""
+    xp, most = array_module(scores), scores.max(-1, keepdims=True)
+    shares = scores - most
+    xp.exp(shares, out=shares)
+    return most + xp.log(shares.sum(-1, keepdims=True))
 
 
 def probabilities(scores: Any) -> Any:

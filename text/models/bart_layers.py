@@ -13,7 +13,7 @@ from framework.tensor import Tensor
 from text.models.activations import activation
 from text.models.cache import Cache
 from text.models.config import Config
-from text.models.decoding import attend_cached, attend_encoder
+from text.models.decoding import attend_cached, attend_encoder, by_heads
 
 Attended = tuple[Tensor, Any]
 
@@ -34,26 +34,22 @@ class BartAttention(nn.Module):
                 f"{type(config).__name__}: d_model {config.d_model} is no multiple of the number of heads {heads}"
             )
         self.layer = layer
-        self.heads, self.width = heads, config.d_model // heads
-        self.scale = self.width**-0.5
+        self.heads = heads
+        self.scale = (config.d_model // heads) ** -0.5
         self.k_proj = nn.Linear(config.d_model, config.d_model)
         self.v_proj = nn.Linear(config.d_model, config.d_model)
         self.q_proj = nn.Linear(config.d_model, config.d_model)
         self.out_proj = nn.Linear(config.d_model, config.d_model)
         self.share = config.attention_dropout
 
-    def split(self, x: Tensor) -> Tensor:
-        """(B, L, heads * D) as (B, L, heads, D)."""
-        return x.reshape(*x.shape[:2], self.heads, self.width)
-
     def forward(
         self, hidden: Tensor, mask: Tensor | None, causal: bool, cache: Cache | None, output_attentions: bool
     ) -> Attended:
         """Self-attention: (B, L, hidden) states, and the weights if asked for."""
         y, weights = attend_cached(
-            self.split(self.q_proj(hidden)),
-            self.split(self.k_proj(hidden)),
-            self.split(self.v_proj(hidden)),
+            by_heads(self.q_proj(hidden), self.heads),
+            by_heads(self.k_proj(hidden), self.heads),
+            by_heads(self.v_proj(hidden), self.heads),
             None if cache is None else cache.layers[self.layer],
             mask,
             causal=causal,
@@ -68,8 +64,8 @@ class BartAttention(nn.Module):
     ) -> Attended:
         """Attention to an encoder's states ``source``, which are not needed where the cache has their keys."""
         y, weights = attend_encoder(
-            self.split(self.q_proj(hidden)),
-            lambda: (self.split(self.k_proj(source)), self.split(self.v_proj(source))),
+            by_heads(self.q_proj(hidden), self.heads),
+            lambda: (by_heads(self.k_proj(source), self.heads), by_heads(self.v_proj(source), self.heads)),
             None if cache is None else cache.cross[self.layer],
             mask,
             dropout=self.share if self.training else 0.0,

@@ -124,6 +124,11 @@ class CacheLayer:
             self._take(keys, values, self._keys.shape[2])
         self._keys[: self.rows, :, :seen], self._values[: self.rows, :, :seen] = keys, values
 
+    def follow(self, rows: Any, others: Any, start: int) -> None:
+        """Let sequences ``rows`` be what sequences ``others`` were, which had the same tokens before place ``start``."""
+        for memory in (self._keys, self._values):
+            memory[rows, :, start : self.length] = memory[others, :, start : self.length]
+
     def crop(self, length: int) -> None:
         """Forget all tokens after the first ``length``."""
         self.length = min(self.length, length)

@@ -50,6 +50,9 @@ class BagOfEmbeddings(nn.Module):
         self.embedding = nn.EmbeddingBag(vocab_size, embedding_dim, mode="mean", padding_idx=padding_idx)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(embedding_dim, num_classes)
+        # so small that what a word has learnt, and not where it began, decides
+        nn.init.uniform_(self.embedding.weight, -1 / embedding_dim, 1 / embedding_dim)
+        self.embedding._fill_padding_idx_with_zero()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Class scores (B, num_classes).

@@ -1,7 +1,7 @@
 """Attention over what a cache holds, for one new token or many.
 
 One token without gradients, the step of decoding, is computed on plain arrays. Measured on one thread, a layer's attention
-takes 25 microseconds so, and 75 by way of tensors.
+over 100 tokens takes 35 microseconds so, and 90 by way of tensors.
 """
 
 from __future__ import annotations
@@ -148,11 +148,16 @@ def step_mask(attention_mask: Tensor | None, window: int | None = None) -> Tenso
     return padding_mask(attention_mask)
 
 
+def by_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, L, heads * D) as (B, L, heads, D); without gradients in a quarter of the time that a view takes."""
+    batch, length, width = x.array.shape
+    shape = (batch, length, heads, width // heads)
+    return x.reshape(shape) if x._requires_grad else wrap(x.array.reshape(shape))
+
+
 def split_projected(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
     """(B, L, parts * heads * D), which one product gave, as that many of (B, L, heads, D)."""
-    batch, length, width = x.array.shape
-    shape = (batch, length, parts, heads, width // (parts * heads))
-    if x._requires_grad:
-        return x.reshape(shape).unbind(2)  # type: ignore[no-any-return]
-    array = x.array.reshape(shape)
-    return tuple(wrap(array[:, :, part]) for part in range(parts))
+    whole = by_heads(x, parts * heads)
+    if whole._requires_grad:
+        return whole.chunk(parts, 2)  # type: ignore[no-any-return]
+    return tuple(wrap(whole.array[:, :, part * heads : (part + 1) * heads]) for part in range(parts))

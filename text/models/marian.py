@@ -170,3 +170,9 @@ class MarianMTModel(BiasedLM, MarianPreTrained):
         self.register_buffer(BIAS, zeros(1, config.target_vocab_size))
         self.lm_head = nn.Linear(config.d_model, config.target_vocab_size, bias=False)
         self.post_init()
+
+    def resize_token_embeddings(self, num_tokens: int) -> nn.Embedding:
+        """As for all models; tables of their own for source and target get the same number of tokens."""
+        embedding = super().resize_token_embeddings(num_tokens)
+        self.config.decoder_vocab_size = num_tokens
+        return embedding

@@ -17,7 +17,7 @@ from text.models.base import check_one_input
 from text.models.cache import Cache
 from text.models.causal import CausalLM, Decoder, DecoderSequenceClassifier, DecoderTokenClassifier, normed_last
 from text.models.config import Config
-from text.models.decoding import attend_cached, step_mask
+from text.models.decoding import attend_cached, by_heads, step_mask
 from text.models.masks import causal_mask
 from text.models.outputs import BaseModelOutputWithPast
 from text.models.rope import RotaryPositions, Rotation, rotate
@@ -104,10 +104,9 @@ class RotaryAttention(nn.Module):
         self, hidden: Tensor, rotation: Rotation, masks: Masks, cache: Cache | None, output_attentions: bool
     ) -> tuple[Tensor, Tensor | None]:
         """(B, L, hidden) states, and the weights (B, heads, L, S) if asked for."""
-        batch, length, _ = hidden.shape
-        q = self.q_proj(hidden).reshape(batch, length, self.heads, self.width)
-        k = self.k_proj(hidden).reshape(batch, length, self.groups, self.width)
-        v = self.v_proj(hidden).reshape(batch, length, self.groups, self.width)
+        q = by_heads(self.q_proj(hidden), self.heads)
+        k = by_heads(self.k_proj(hidden), self.groups)
+        v = by_heads(self.v_proj(hidden), self.groups)
         if self.normed:
             q, k = self.q_norm(q), self.k_norm(k)
         mask, causal = masks[self.window]
@@ -131,7 +130,7 @@ class GatedMLP(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        bias = config.get("mlp_bias", False)
+        bias = config.mlp_bias
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=bias)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=bias)
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=bias)

@@ -15,7 +15,7 @@ from framework.tensor import Tensor
 from text.models.activations import activation
 from text.models.cache import Cache
 from text.models.config import Config
-from text.models.decoding import attend_cached, attend_encoder
+from text.models.decoding import attend_cached, attend_encoder, by_heads
 
 Attended = tuple[Tensor, Any]
 
@@ -27,7 +27,7 @@ class T5Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.relative = relative
-        self.heads, self.width = config.num_heads, config.d_kv
+        self.heads = config.num_heads
         inner = config.num_heads * config.d_kv
         self.q = nn.Linear(config.d_model, inner, bias=False)
         self.k = nn.Linear(config.d_model, inner, bias=False)
@@ -37,20 +37,16 @@ class T5Attention(nn.Module):
             self.relative_attention_bias = nn.Embedding(config.relative_attention_num_buckets, config.num_heads)
         self.share = config.dropout_rate
 
-    def split(self, x: Tensor) -> Tensor:
-        """(B, L, heads * D) as (B, L, heads, D)."""
-        return x.reshape(*x.shape[:2], self.heads, self.width)
-
     def forward(
         self, hidden: Tensor, mask: Tensor | None, source: Tensor | None, cache: Cache | None, cross: bool, weigh: bool
     ) -> Attended:
         """(B, L, hidden) states, and the weights if asked for: of the states themselves, or of an encoder's."""
-        q = self.split(self.q(hidden))
+        q = by_heads(self.q(hidden), self.heads)
         share = self.share if self.training else 0.0
         if cross:
             y, weights = attend_encoder(
                 q,
-                lambda: (self.split(self.k(source)), self.split(self.v(source))),
+                lambda: (by_heads(self.k(source), self.heads), by_heads(self.v(source), self.heads)),
                 None if cache is None else cache.cross[self.layer],
                 mask,
                 dropout=share,
@@ -58,7 +54,7 @@ class T5Attention(nn.Module):
                 output_attentions=weigh,
             )
         else:
-            k, v = self.split(self.k(hidden)), self.split(self.v(hidden))
+            k, v = by_heads(self.k(hidden), self.heads), by_heads(self.v(hidden), self.heads)
             layer = None if cache is None else cache.layers[self.layer]
             y, weights = attend_cached(q, k, v, layer, mask, dropout=share, scale=1.0, output_attentions=weigh)
         return self.o(y), weights

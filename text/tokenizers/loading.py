@@ -47,6 +47,7 @@ _WANTED = (
     "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.*", "merges.txt",
     "encoder.json", "*.model", "*.spm", "chat_template.*", "additional_chat_templates/*",
 )  # fmt: skip
+_GENERAL = ("PreTrainedTokenizerFast", "TokenizersBackend")  # classes that take the files as they are
 
 
 def load(
@@ -138,6 +139,8 @@ def _family(folder: Path, config: Mapping[str, Any], name: str | None) -> Family
                 f"family: there is none named {name!r}{nearest(name, names())}; known are {', '.join(names())}"
             )
         return known
+    if config.get("tokenizer_class") in _GENERAL:
+        return None
     known = find(config.get("tokenizer_class"))
     path = folder / "config.json"
     if known is None and path.is_file():

@@ -130,8 +130,20 @@ class Identity(Transform):
         return inpt
 
 
+class Crops(tuple[Any, ...]):
+    """The several images that a transform made of one."""
+
+    __slots__ = ()
+
+
 class Lambda(Transform):
-    """Any function, of everything in the sample or of what has one of ``types``."""
+    """Any function, of everything in the sample or of what has one of ``types``.
+
+    Without ``types``, the crops that ``FiveCrop`` and ``TenCrop`` make of an image are one thing to it.
+
+    Example:
+        >>> Compose([FiveCrop(224), Lambda(lambda crops: framework.stack([to_tensor(crop) for crop in crops]))])
+    """
 
     _transformed_types = (object,)
 
@@ -141,6 +153,12 @@ class Lambda(Transform):
             raise TypeError(f"Lambda: argument should be callable, got {type(lambd).__name__}")
         self.lambd = lambd
         self.types = types or self._transformed_types
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with what the function makes of its parts."""
+        if len(inputs) == 1 and isinstance(inputs[0], Crops) and self.types == self._transformed_types:
+            return self.lambd(inputs[0])
+        return super().forward(*inputs)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """What the function makes of the input."""

@@ -93,9 +93,14 @@ class GaussianBlur(Transform):
             raise ArgumentError(f"GaussianBlur: sigma should be positive and of the form (min, max), got {sigma!r}")
         self.sigma = widths
 
+    @staticmethod
+    def get_params(sigma_min: float, sigma_max: float) -> float:
+        """A random width."""
+        return uniform((sigma_min, sigma_max))
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The width, the same across and down."""
-        width = uniform(self.sigma)
+        width = self.get_params(*self.sigma)
         return {"sigma": [width, width]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:

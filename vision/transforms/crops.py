@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework.errors import ArgumentError, ShapeError
-from vision.transforms.base import RandomTransform, Transform, has_any, random_numbers, uniform
+from vision.transforms.base import Crops, RandomTransform, Transform, has_any, random_numbers, uniform
 from vision.transforms.geometry import (
     PADDING_MODES,
     center_crop,
@@ -80,7 +80,7 @@ class CenterCrop(Transform):
         return self._call_kernel(center_crop, inpt, self.size)
 
 
-class _Crops(Transform):
+class _Cropping(Transform):
     """Several crops of one image. There is one set of boxes and masks, so samples with these are refused."""
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
@@ -88,8 +88,12 @@ class _Crops(Transform):
         if has_any(flat_inputs, BoundingBoxes, Mask, KeyPoints):
             raise TypeError(f"{type(self).__name__}: bounding boxes, masks and keypoints are not supported")
 
+    def _made(self, functional: Any, inpt: Any, *args: Any) -> Any:
+        made = self._call_kernel(functional, inpt, *args)
+        return Crops(made) if isinstance(made, tuple) else made
 
-class FiveCrop(_Crops):
+
+class FiveCrop(_Cropping):
     """The four corners and the middle of an image, as a tuple."""
 
     def __init__(self, size: int | Sequence[int]) -> None:
@@ -98,10 +102,10 @@ class FiveCrop(_Crops):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The five images."""
-        return self._call_kernel(five_crop, inpt, self.size)
+        return self._made(five_crop, inpt, self.size)
 
 
-class TenCrop(_Crops):
+class TenCrop(_Cropping):
     """The four corners and the middle of an image and of its mirror image, as a tuple."""
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
@@ -111,7 +115,7 @@ class TenCrop(_Crops):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The ten images."""
-        return self._call_kernel(ten_crop, inpt, self.size, self.vertical_flip)
+        return self._made(ten_crop, inpt, self.size, self.vertical_flip)
 
 
 def _check_padding(who: str, padding: Any, padding_mode: str) -> None:
@@ -167,6 +171,12 @@ class RandomCrop(Transform):
         self.pad_if_needed = pad_if_needed
         self.fill = check_fill("RandomCrop", fill)
         self.padding_mode = padding_mode
+
+    @staticmethod
+    def get_params(img: Any, output_size: int | Sequence[int]) -> tuple[int, int, int, int]:
+        """(top, left, height, width) of a random rectangle in an image, for ``functional.crop``."""
+        found = RandomCrop(output_size).make_params([img])
+        return found["top"], found["left"], found["height"], found["width"]
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The border, and the rectangle."""
@@ -224,8 +234,8 @@ class RandomResizedCrop(Transform):
     def __init__(
         self,
         size: int | Sequence[int],
-        scale: tuple[float, float] = (0.08, 1.0),
-        ratio: tuple[float, float] = (3.0 / 4.0, 4.0 / 3.0),
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3.0 / 4.0, 4.0 / 3.0),
         interpolation: Interpolation = "bilinear",
         antialias: bool | None = True,
     ) -> None:
@@ -237,6 +247,12 @@ class RandomResizedCrop(Transform):
         self.ratio = ratio
         self.interpolation = interpolation
         self.antialias = antialias
+
+    @staticmethod
+    def get_params(img: Any, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
+        """(top, left, height, width) of a random rectangle in an image, for ``functional.resized_crop``."""
+        found = RandomResizedCrop(1, scale, ratio).make_params([img])
+        return found["top"], found["left"], found["height"], found["width"]
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The rectangle."""

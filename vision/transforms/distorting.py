@@ -41,15 +41,20 @@ class RandomPerspective(RandomTransform):
         self.interpolation = interpolation
         self.fill = check_fill("RandomPerspective", fill)
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The eight coefficients."""
-        height, width = query_size(flat_inputs, "RandomPerspective")
-        down = int(self.distortion_scale * (height // 2)) + 1
-        across = int(self.distortion_scale * (width // 2)) + 1
+    @staticmethod
+    def get_params(width: int, height: int, distortion_scale: float) -> tuple[list[list[int]], list[list[int]]]:
+        """The corners of an image, and where they move to at random, for ``functional.perspective``."""
+        down = int(distortion_scale * (height // 2)) + 1
+        across = int(distortion_scale * (width // 2)) + 1
         corners = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
         inwards = random_numbers().integers((across, down), size=(4, 2)).tolist()
         moved = [[abs(x - dx), abs(y - dy)] for (x, y), (dx, dy) in zip(corners, inwards, strict=True)]
-        return {"coefficients": perspective_coefficients(corners, moved)}
+        return corners, moved
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The eight coefficients."""
+        height, width = query_size(flat_inputs, "RandomPerspective")
+        return {"coefficients": perspective_coefficients(*self.get_params(width, height, self.distortion_scale))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The distorted image."""
@@ -92,17 +97,22 @@ class ElasticTransform(Transform):
         self.interpolation = interpolation
         self.fill = check_fill("ElasticTransform", fill)
 
+    @staticmethod
+    def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Any:
+        """A random displacement (1, H, W, 2) of every pixel of an image of (height, width), for ``functional.elastic``."""
+        height, width = size
+        parts = []
+        for strength, smoothness, length in zip(alpha, sigma, (width, height), strict=True):
+            part: Any = rand(1, 1, height, width) * 2 - 1
+            if smoothness > 0.0:
+                reach = int(8 * smoothness + 1) | 1
+                part = gaussian_blur(part, [reach, reach], sigma)
+            parts.append(part * (strength / length))
+        return cat(parts, 1).permute(0, 2, 3, 1)
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The displacement of every pixel."""
-        height, width = query_size(flat_inputs, "ElasticTransform")
-        parts = []
-        for alpha, sigma, length in zip(self.alpha, self.sigma, (width, height), strict=True):
-            part: Any = rand(1, 1, height, width) * 2 - 1
-            if sigma > 0.0:
-                size = int(8 * sigma + 1) | 1
-                part = gaussian_blur(part, [size, size], self.sigma)
-            parts.append(part * (alpha / length))
-        return {"displacement": cat(parts, 1).permute(0, 2, 3, 1)}
+        return {"displacement": self.get_params(self.alpha, self.sigma, query_size(flat_inputs, "ElasticTransform"))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The bent image."""

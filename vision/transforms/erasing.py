@@ -72,6 +72,15 @@ class RandomErasing(RandomTransform):
         self.value = None if isinstance(value, str) else [float(v) for v in _values(value)]  # None is for noise
         self.inplace = inplace
 
+    @staticmethod
+    def get_params(
+        img: Any, scale: Sequence[float], ratio: Sequence[float], value: Sequence[float] | None = None
+    ) -> tuple[int, int, int, int, Any]:
+        """(i, j, h, w, v) for ``functional.erase``: a random rectangle of an image, with noise unless values are given."""
+        kind = RandomErasing(1.0, scale, ratio, "random" if value is None else list(value))
+        found = kind.make_params([img])
+        return found["i"], found["j"], found["h"], found["w"], img if found["v"] is None else found["v"]
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The rectangle and its values; ``v`` is None where no rectangle was found."""
         channels, rows, columns = query_chw(flat_inputs, "RandomErasing")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework.errors import ArgumentError
+from framework.ops.values import tensor
+from framework.tensor import Tensor
 from vision.transforms.base import RandomTransform, Transform, check_probability, random_numbers, uniform
 from vision.transforms.color import (
     adjust_brightness,
@@ -62,11 +64,24 @@ class ColorJitter(Transform):
             raise ArgumentError(f"ColorJitter: {name} values should be between {bounds}, increasing, got {(low, high)}")
         return None if low == high == centre else (low, high)
 
+    @staticmethod
+    def get_params(
+        brightness: Sequence[float] | None,
+        contrast: Sequence[float] | None,
+        saturation: Sequence[float] | None,
+        hue: Sequence[float] | None,
+    ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
+        """A random order (4,) of the four changes, and their factors out of these ranges; None for what stays."""
+        order = tensor(random_numbers().permutation(4))
+        first, second, third, fourth = (
+            None if r is None else uniform(r) for r in (brightness, contrast, saturation, hue)
+        )
+        return order, first, second, third, fourth
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The order, and the four factors; None for what stays."""
-        order = [int(n) for n in random_numbers().permutation(4)]
-        ranges = (self.brightness, self.contrast, self.saturation, self.hue)
-        return {"order": order, "factors": [None if r is None else uniform(r) for r in ranges]}
+        order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
+        return {"order": order.tolist(), "factors": factors}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The changed image."""

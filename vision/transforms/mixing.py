@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from framework.errors import ArgumentError, ShapeError
+from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.nn.functional import one_hot
 from framework.tensor import Tensor
 from vision import tv_tensors
@@ -125,7 +125,11 @@ class MixUp(_Mixing):
         """The mixed images or labels."""
         if inpt is params["labels"]:
             return self._mixed_labels(inpt, params["lam"])
-        return tv_tensors.wrap(self._mixed(inpt, params["lam"]), like=inpt) if self._is_batch(inpt, params) else inpt
+        if not self._is_batch(inpt, params):
+            return inpt
+        if not inpt.is_floating_point():
+            raise DtypeError(f"MixUp: expected images of floats, got {inpt.dtype}; put ToDtype before it")
+        return tv_tensors.wrap(self._mixed(inpt, params["lam"]), like=inpt)
 
 
 class CutMix(_Mixing):

@@ -60,9 +60,14 @@ class RandomRotation(Transform):
         self.fill = check_fill("RandomRotation", fill)
         self.center = center
 
+    @staticmethod
+    def get_params(degrees: Sequence[float]) -> float:
+        """A random angle."""
+        return uniform(degrees)
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The angle."""
-        return {"angle": uniform(self.degrees)}
+        return {"angle": self.get_params(self.degrees)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The turned image."""
@@ -107,18 +112,29 @@ class RandomAffine(Transform):
         self.fill = check_fill("RandomAffine", fill)
         self.center = center
 
+    @staticmethod
+    def get_params(
+        degrees: Sequence[float],
+        translate: Sequence[float] | None,
+        scale_ranges: Sequence[float] | None,
+        shears: Sequence[float] | None,
+        img_size: Sequence[int],
+    ) -> tuple[float, tuple[int, int], float, tuple[float, float]]:
+        """A random (angle, shift, scale, shear) for ``functional.affine`` of an image of (width, height)."""
+        angle = uniform(degrees)
+        shift = (0, 0)
+        if translate is not None:
+            across, down = translate[0] * img_size[0], translate[1] * img_size[1]
+            shift = (round(uniform((-across, across))), round(uniform((-down, down))))
+        scale = 1.0 if scale_ranges is None else uniform(scale_ranges)
+        ranges = (*(shears or (0.0, 0.0)), 0.0, 0.0)
+        return angle, shift, scale, (uniform(ranges[:2]), uniform(ranges[2:4]))
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The angle, shift, scale and shear."""
         height, width = query_size(flat_inputs, "RandomAffine")
-        angle = uniform(self.degrees)
-        shift = (0, 0)
-        if self.translate is not None:
-            across, down = self.translate[0] * width, self.translate[1] * height
-            shift = (round(uniform((-across, across))), round(uniform((-down, down))))
-        scale = 1.0 if self.scale is None else uniform(self.scale)
-        ranges = (*(self.shear or (0.0, 0.0)), 0.0, 0.0)
-        shear = (uniform(ranges[:2]), uniform(ranges[2:4]))
-        return {"angle": angle, "translate": shift, "scale": scale, "shear": shear}
+        drawn = self.get_params(self.degrees, self.translate, self.scale, self.shear, (width, height))
+        return dict(zip(("angle", "translate", "scale", "shear"), drawn, strict=True))
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The warped image."""

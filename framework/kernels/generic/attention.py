@@ -96,8 +96,8 @@ def backward(
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
     xp = array_module(q)
     wide = norm.dtype
-    dq = xp.empty_like(q, dtype=wide)
-    dk, dv = xp.zeros_like(k, dtype=wide), xp.zeros_like(v, dtype=wide)
+    dq, dk, dv = (room_for_gradient(xp, x, wide) for x in (q, k, v))
+    dk[...] = dv[...] = 0
     db = xp.zeros((*q.shape[:-1], k.shape[-2]), wide) if bias_gradient else None
     for heads, rows, columns in _blocks(q, k, v, bias, keep, causal):
         p = _scores(xp, q, k, bias, causal, scale, heads, rows, columns)
@@ -122,6 +122,11 @@ def backward(
         dk[(*heads, columns)] += ds.swapaxes(-1, -2) @ (_wide(q[(*heads, rows)], wide) * wide.type(scale))
         dv[(*heads, columns)] += dropped.swapaxes(-1, -2) @ dy
     return dq, dk, dv, db
+
+
+def room_for_gradient(xp: Any, x: Any, kind: Any) -> Any:
+    """An array like x in the order of x's memory. Of expanded keys that order would put the expanded axis innermost."""
+    return xp.empty(x.shape, kind) if 0 in x.strides else xp.empty_like(x, dtype=kind)
 
 
 def _wide(x: Any, kind: Any) -> Any:

@@ -194,7 +194,8 @@ def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints, d
     sums = source = last(x)
     if kernel == x.shape[2:] and not any(padding) and x.dtype.kind == "f":
         # one window: a sum over all pixels at once
-        sums = column_sums(source.reshape(x.shape[0], -1, x.shape[1])).reshape(x.shape[0], *outputs, x.shape[1])
+        pixels = source.reshape(x.shape[0], math.prod(kernel), x.shape[1])
+        sums = column_sums(pixels).reshape(x.shape[0], *outputs, x.shape[1])
         kernel = ()
     for axis, (k, s, p, o) in enumerate(zip(kernel, stride, padding, outputs, strict=False), 1):
         sums = _sum_along(sums, axis, k, s, p, o)

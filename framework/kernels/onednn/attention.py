@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.kernels.generic.attention import room_for_gradient
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.gemm import _operand
 from framework.kernels.onednn.library import library
@@ -74,7 +75,7 @@ def backward(
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
     lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
-    dq, dk, dv = _side_by_side(q, k, v) or (np.empty_like(q), np.empty_like(k), np.empty_like(v))
+    dq, dk, dv = _side_by_side(q, k, v) or (room_for_gradient(np, x, FLOAT32) for x in (q, k, v))
     db = np.zeros((*lead, queries, keys), FLOAT32) if bias_gradient else None
     if causal and queries < keys:
         dk[..., queries:, :] = dv[..., queries:, :] = 0

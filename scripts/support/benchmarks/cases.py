@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from support.benchmarks.generation import generate
 from support.benchmarks.image_models import mobilenet_v2, resnet18, resnet50, two_convolutions, vit
 from support.benchmarks.peer import Peer, Work, classify, infer
 from support.benchmarks.pipeline import epoch
@@ -211,6 +212,10 @@ CASES: dict[str, Case] = {
     "op": Case("200 chained multiplications by a 2x2 tensor and their backward", _chained(False), compiles=False),
     "adamw": Case("AdamW over 21 M parameters", _adamw, 0.7, 1.0, False, True, compiles=False),
     "decode": Case("greedy decoding of 32 tokens, 4 layers x 256, key/value cache", _decode, 1.3, 2.0, compiles=False),
+    "generate": Case("GPT-2 6x384 generates 128 tokens, greedy", generate(1, 1), 1.3, 2.0, compiles=False),
+    "generate-8": Case("the same, batch 8", generate(8, 1), 1.3, 2.0, compiles=False),
+    "generate-beams": Case("the same, batch 1, 4 beams", generate(1, 4), 1.3, 2.0, compiles=False),
+    "generate-8-beams": Case("the same, batch 8, 4 beams", generate(8, 4), 1.3, 2.0, compiles=False),
     "pipeline": Case(
         "256 photographs decoded, cropped, flipped, normalised, by 2 workers", epoch, 1.0, 1.5, compiles=False
     ),

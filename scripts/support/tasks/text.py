@@ -27,7 +27,7 @@ MAX_LENGTH = 256
 TASK = "sequence-classification"
 # what is sensible where nothing was said: for each net from scratch, for a whole language model, for its head alone
 _RECIPES: dict[str, dict[str, Any]] = {
-    "bag": {"epochs": 10, "batch_size": 64, "lr": 5e-3},
+    "bag": {"epochs": 5, "batch_size": 64, "lr": 5e-3},
     "textcnn": {"epochs": 8, "batch_size": 50, "lr": 1e-3},
     "bilstm": {"epochs": 8, "batch_size": 50, "lr": 3e-3},
     "whole": {"epochs": 3, "batch_size": 32, "lr": 8e-5, "clip_grad_norm": 1.0},
@@ -46,8 +46,9 @@ class TextTask(Task):
         tables = load_tables(args)
         self.name, self.classes, self.held_out = tables.name, tables.classes, tables.held_out
         self.tables = tables
-        self.folder = folder
-        self.encoder = self._encoder(args, folder)
+        self.encoder: Words | Subwords
+        make = self._words if args.model in CLASSIC else self._subwords
+        self.encoder, self.model, self.config = make(args, folder)
         self.train = self._encoded(tables.train)
         self.test, self._shown = self._by_length(tables.test)
         self._final = None
@@ -86,22 +87,49 @@ class TextTask(Task):
         recipe["lr"] *= _FACTORS.get(args.optimizer, 1.0)
         fill(args, {**recipe, "workers": 0})
 
-    def _encoder(self, args: Any, folder: Path | None) -> Any:
+    def _words(self, args: Any, folder: Path | None) -> tuple[Words, Any, dict[str, Any]]:
+        """The words and the net of a run's folder, of the run to start from, or new ones."""
         length = args.max_length or MAX_LENGTH
-        if args.model in CLASSIC:
-            if folder is None and args.weights == "none":
-                return Words.learn(self.tables.train, length)
-            return Words.load(folder or Path(args.weights), length)
+        if folder is None and args.weights == "none":
+            encoder = Words.learn(self.tables.train, length)
+        else:
+            encoder = Words.load(folder or Path(args.weights), length)
+        config = {"vocab_size": len(encoder.vocab), "num_classes": len(self.classes)}
+        model = hub.create(args.model, **config)
+        if folder is None and args.weights != "none":
+            try:
+                print(f"{args.weights}: {hub.load_pretrained(model, Path(args.weights) / runs.WEIGHTS)}")
+            except StateError as error:
+                raise ArgumentError(f"--weights {args.weights}: {error}") from None
+        return encoder, model, config
+
+    def _subwords(self, args: Any, folder: Path | None) -> tuple[Subwords, Any, dict[str, Any]]:
+        """The tokenizer and the model of a run's folder, or of a language model's."""
         meant = nearest(args.model, CLASSIC)
-        if meant and not Path(args.model).is_dir():
+        if meant and folder is None and not Path(args.model).is_dir():
             known = ", ".join(CLASSIC)
             raise ArgumentError(f"--model {args.model}: for texts give {known}, or a language model's folder{meant}")
-        encoder = Subwords.load(folder or args.model, length)
-        most = encoder.tokenizer.model_max_length
+        encoder = Subwords.load(folder or args.model, args.max_length or MAX_LENGTH)
+        if folder is not None:
+            model = from_config(folder, TASK)
+        else:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    model = text.from_pretrained(args.model, TASK, id2label=dict(enumerate(self.classes)))
+                except StateError as error:
+                    raise ArgumentError(f"--model {args.model}: {error}") from None
+            for entry in caught:
+                print(f"{args.model}: {entry.message}")
+            model.config.problem_type = "single_label_classification"
+            if model.config.get("pad_token_id") is None:
+                model.config.pad_token_id = encoder.tokenizer.pad_token_id
+        places = getattr(model.base_model, "max_length", None) or model.config.get("max_position_embeddings")
+        most = min(encoder.tokenizer.model_max_length, places or encoder.max_length)
         if args.max_length is not None and args.max_length > most:
             raise ArgumentError(f"--max-length {args.max_length}: the model takes {most} tokens at most")
-        encoder.max_length = min(length, most)
-        return encoder
+        encoder.max_length = min(encoder.max_length, most)
+        return encoder, model, {"model_type": model.config.model_type}
 
     def _encoded(self, part: Part) -> Encoded:
         return Encoded(self.encoder.encode(part), part.targets)
@@ -113,29 +141,8 @@ class TextTask(Task):
         return encoded.take(order), Part(part.table, part.rows[order])
 
     def build(self, args: Any) -> tuple[Any, dict[str, Any]]:
-        """The model on its device, and the configuration that builds it again."""
-        if args.model in CLASSIC:
-            config = {"vocab_size": len(self.encoder.vocab), "num_classes": len(self.classes)}
-            model = hub.create(args.model, **config)
-            if args.weights != "none" and self.folder is None:
-                print(f"{args.weights}: {_fitted(model, args.weights)}")
-            return model.to(args.device), config
-        if self.folder is not None:
-            model = from_config(self.folder, TASK)
-        else:
-            labels = dict(enumerate(self.classes))
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                try:
-                    model = text.from_pretrained(args.model, TASK, id2label=labels)
-                except StateError as error:
-                    raise ArgumentError(f"--model {args.model}: {error}") from None
-            for entry in caught:
-                print(f"{args.model}: {entry.message}")
-            model.config.problem_type = "single_label_classification"
-            if model.config.get("pad_token_id") is None:
-                model.config.pad_token_id = self.encoder.tokenizer.pad_token_id
-        return model.to(args.device), {"model_type": model.config.model_type}
+        """The model on its device, and the configuration that builds it again; a language model's is its ``config.json``."""
+        return self.model.to(args.device), self.config
 
     def train_loader(self, args: Any) -> DataLoader:
         """Batches of texts of like length, in a new order each epoch."""
@@ -235,10 +242,3 @@ class TrainedOnTexts(Trained):
             part = to_measure(Path(args.data), columns, self.classes)
         rows = Encoded(self.encoder.encode(part), part.targets)
         return DataLoader(rows, args.batch_size, num_workers=args.workers, collate_fn=Padded(self.encoder))
-
-
-def _fitted(model: Any, folder: str) -> Any:
-    try:
-        return hub.load_pretrained(model, Path(folder) / runs.WEIGHTS)
-    except StateError as error:
-        raise ArgumentError(f"--weights {folder}: {error}") from None

@@ -9,8 +9,8 @@ import pytest
 
 import framework
 import text
-from text.generation import LogitsProcessorList
 from tests.text.peer import transformers
+from text.generation import LogitsProcessorList
 
 WORDS = 37
 TOKENS = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "vocab_size": WORDS}
@@ -189,7 +189,13 @@ def test_a_folder_says_how_to_generate(models, tmp_path):
     T = transformers()
     import torch
 
-    settings = {"max_new_tokens": 8, "num_beams": 3, "no_repeat_ngram_size": 2, "eos_token_id": [1, 5], "pad_token_id": 2}
+    settings = {
+        "max_new_tokens": 8,
+        "num_beams": 3,
+        "no_repeat_ngram_size": 2,
+        "eos_token_id": [1, 5],
+        "pad_token_id": 2,
+    }
     T.GenerationConfig(**settings).save_pretrained(tmp_path)
     theirs.config.save_pretrained(tmp_path)
     from framework.io import save_file

@@ -77,7 +77,9 @@ def test_the_same_seed_draws_the_same_text(model, options):
 def test_tokens_are_drawn_by_their_probability(model):
     ids = framework.tensor([[5, 6, 7]])
     options = {"max_new_tokens": 1, "top_k": 4, "temperature": 1.3, "do_sample": True, "num_return_sequences": 4000}
-    output = model.generate(ids, seed=0, return_dict_in_generate=True, output_scores=True, output_logits=True, **options)
+    output = model.generate(
+        ids, seed=0, return_dict_in_generate=True, output_scores=True, output_logits=True, **options
+    )
     drawn = np.bincount(output.sequences.numpy()[:, -1], minlength=50) / 4000
     logits = output.logits[0].numpy()[0] / 1.3
     kept = logits >= np.sort(logits)[-4]
@@ -89,7 +91,9 @@ def test_tokens_are_drawn_by_their_probability(model):
 
 def test_padding_on_the_left_changes_nothing(model):
     prompts = [[5], [6, 7, 8, 9, 10], [11, 12, 13]]
-    alone = [model.generate(framework.tensor([p]), max_new_tokens=9, eos_token_id=None).numpy()[0, len(p) :] for p in prompts]
+    alone = [
+        model.generate(framework.tensor([p]), max_new_tokens=9, eos_token_id=None).numpy()[0, len(p) :] for p in prompts
+    ]
     ids, mask = G.prompts.padded(prompts, 3, left=True)
     together = model.generate(framework.tensor(ids), framework.tensor(mask), max_new_tokens=9, eos_token_id=None)
     np.testing.assert_array_equal(together.numpy()[:, 5:], np.array(alone))

@@ -9,8 +9,8 @@ import pytest
 
 import framework
 from framework.errors import ArgumentError
-from text import generation as G
 from tests.text.peer import transformers
+from text import generation as G
 
 WORDS = 23
 OUT = -np.inf
@@ -91,7 +91,13 @@ def peer_processors() -> dict[str, tuple[Any, Any]]:
         ("ExponentialDecayLengthPenalty", (2, 1.3), [4, 6], 3), ("LogitNormalization",), ("InfNanRemoveLogitsProcessor",),
     ]:  # fmt: skip
         made[f"{name}{args}"] = getattr(P, name)(*args), getattr(G, name)(*args)
-    for name in ("TopPLogitsWarper", "MinPLogitsWarper", "EpsilonLogitsWarper", "TypicalLogitsWarper", "TopKLogitsWarper"):
+    for name in (
+        "TopPLogitsWarper",
+        "MinPLogitsWarper",
+        "EpsilonLogitsWarper",
+        "TypicalLogitsWarper",
+        "TopKLogitsWarper",
+    ):
         value = 1 if name == "TopKLogitsWarper" else 0.02
         keep = {"min_tokens_to_keep": 3}
         made[f"{name} keeps 3"] = getattr(P, name)(value, **keep), getattr(G, name)(value, **keep)

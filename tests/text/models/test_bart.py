@@ -132,6 +132,17 @@ def test_resized_tables_stay_tied_and_the_bias_grows():
     assert model(F.tensor([[0, 49, 2]])).logits.shape == (1, 3, 50)
 
 
+@pytest.mark.parametrize("fields", [{}, APART], ids=["shared", "apart"])
+def test_resized_tables_of_marian(fields, tmp_path):
+    model = small("marian", **fields).float()
+    model.resize_token_embeddings(110)
+    assert model.lm_head.weight is model.model.decoder.embed_tokens.weight
+    ids = F.tensor([[5, 109, 2]])
+    assert model(ids, labels=ids).logits.shape == (1, 3, 110)
+    model.save_pretrained(tmp_path)
+    assert text.from_pretrained(tmp_path, "seq2seq-lm")(ids, labels=ids).logits.shape == (1, 3, 110)
+
+
 def test_labels_and_places_of_bart():
     assert BartConfig().num_labels == 3 and BartConfig(num_labels=5).num_labels == 5
     model = BartModel(BartConfig(**SMALL)).eval()

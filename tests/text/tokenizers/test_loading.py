@@ -293,3 +293,13 @@ def test_import_is_light():
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_general_class_takes_the_files_as_they_are(tmp_path):
+    """The family that ``config.json`` names adds no special tokens to it."""
+    made = Tokenizer.train("byte-bpe", ["some words"] * 3, 260)
+    made._named.clear()
+    made.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    loaded = Tokenizer.from_pretrained(tmp_path)
+    assert len(loaded) == len(made) and loaded.special_tokens_map == {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 import framework as F
@@ -65,6 +68,11 @@ def test_entries_of_weights(name):
     assert hub.get_model_weights(arch).DEFAULT.name == peer_models().get_model_weights(arch).DEFAULT.name
     assert ours.value.paper.startswith("https://arxiv.org/abs/") and ours.value.licence and ours.value.head
     assert f"{theirs.meta['_metrics']['ImageNet-1K']['acc@1']:g}" in hub.describe(name)
+
+
+def test_entries_are_pickled_by_name():
+    weights = models.ResNet50_Weights.IMAGENET1K_V2
+    assert pickle.loads(pickle.dumps(weights)) is weights is copy.deepcopy(weights)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -114,3 +114,10 @@ def test_errors(kind, sample, options, words):
     _, (images, labels) = batches()
     with pytest.raises(ValueError, match=words):
         kind(**options)(*sample(images, labels))
+
+
+def test_bytes_are_not_averaged():
+    images = F.zeros(2, 3, 5, 7, dtype=F.uint8)
+    with pytest.raises(TypeError, match=r"MixUp: expected images of floats, got .*uint8; put ToDtype before it"):
+        T.MixUp(num_classes=2)(images, F.tensor([0, 1]))
+    assert T.CutMix(num_classes=2)(images, F.tensor([0, 1]))[0].dtype is F.uint8

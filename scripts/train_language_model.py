@@ -116,6 +116,8 @@ def train(args: Any) -> int:
     known = None if checkpoint is None else folder
     corpus = corpora.load_corpus(args.data)
     tokenizer = corpora.tokenizer_for(args, corpus, known)
+    if args.prompt:
+        tokenizer(args.prompt)  # refused now, not at the first sample, if it has characters that are not known
     model = corpora.build(args, tokenizer, known)
     blocks = corpora.blocks_of("training", corpora.tokens_of(tokenizer, corpus.train), args.block_size, stride=1)
     tests = corpora.blocks_of("validation", corpora.tokens_of(tokenizer, corpus.val), args.block_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,5 +93,6 @@ def draw_confusion(path: Path, matrix: Any, classes: list[str]) -> bool:
 
 
 def _store(figure: Any, path: Path) -> None:
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a script that Matplotlib's own font lacks is drawn as boxes
         figure.savefig(temporary, format="png", dpi=100)

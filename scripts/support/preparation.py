@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vision import transforms as T
@@ -44,6 +44,11 @@ class Preparation:
         """The preprocessing of pretrained weights, an ``ImageClassification``."""
         crop, shorter = preset.crop_size, preset.resize_size
         return cls(crop[0], 3, list(preset.mean), list(preset.std), shorter[0], preset.interpolation.value)
+
+    def scaled(self, size: int) -> Preparation:
+        """The same for another size of what the model sees."""
+        shorter = None if self.resize is None else round(self.resize * size / self.size)
+        return replace(self, size=size, resize=shorter)
 
     @property
     def mode(self) -> T.InterpolationMode:

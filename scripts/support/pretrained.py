@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from framework import nn
 from framework.errors import ArgumentError, StateError, nearest
 from hub import Weights, create, get_model_weights, get_weights, list_models, load_pretrained
 from support import run as runs
@@ -79,6 +80,10 @@ def build(args: Any, source: Source, preparation: Preparation, classes: int) -> 
     config = {**(source.config or {}), "num_classes": classes}
     if preparation.channels != 3 or args.model == "small_cnn":
         config["in_channels"] = preparation.channels
+    with nn.init.skipped():  # a net whose position embeddings are for pictures of one size says so
+        fixed = getattr(create(args.model, **config), "image_size", preparation.size)
+    if fixed != preparation.size:
+        config["image_size"] = preparation.size
     model = create(args.model, **config)
     if source.weights is not None:
         try:

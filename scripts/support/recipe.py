@@ -49,7 +49,6 @@ def fill_defaults(args: Any) -> None:
         "layer_decay": (1.0, 0.8, 1.0)[kind],
         "warmup": (0.5, 1.0, 1.0)[kind],
         "clip_grad_norm": (0.0, 1.0, 1.0)[kind],
-        "image_size": 224,
         "workers": 2,
     }
     fill(args, defaults)

@@ -55,9 +55,7 @@ class Tables:
 def is_table(data: str) -> bool:
     """Whether ``--data`` means a table, or a folder with some."""
     path = Path(data)
-    if not path.is_dir():
-        return ending_of(path) in ENDINGS
-    return bool(_tables_in(path)) and not any((path / name).is_dir() for name in ("train", "val", "test"))
+    return bool(_tables_in(path)) if path.is_dir() else ending_of(path) in ENDINGS
 
 
 def load_tables(args: Any) -> Tables:
@@ -135,12 +133,16 @@ def read(path: Path, args: Any, classes: Sequence[str] | None = None) -> TextTab
 
 
 def _tables_in(folder: Path) -> dict[str, Path]:
-    """The tables of a folder by what they are for; where there is one alone, it is for training."""
+    """The tables of a folder by what they are for; where there is one alone, it is for training.
+
+    Beside folders, which may be of pictures, only tables for training tell that texts are meant.
+    """
     tables = [path for path in sorted(folder.iterdir()) if path.is_file() and ending_of(path) in ENDINGS]
-    if any(path.name.lower().startswith("train") for path in tables):
-        return find_tables(folder)
     proper = [path for path in tables if ending_of(path) != ".txt"]
-    return {"train": proper[0]} if len(proper) == 1 else {}
+    alone = not any(path.is_dir() for path in folder.iterdir())
+    if any(path.name.lower().startswith("train") for path in (tables if alone else proper)):
+        return find_tables(folder)
+    return {"train": proper[0]} if alone and len(proper) == 1 else {}
 
 
 def _column(name: str | None) -> str | int | None:

@@ -254,6 +254,27 @@ def test_pairs_and_columns(script, bert, tmp_path):
     assert code == 2 and one_line(err) and "sentence3" in err and "sentence1" in err
 
 
+def test_which_table_is_meant(script, pictures, tmp_path):
+    """One table in a folder is meant by the folder; among folders of pictures it is not."""
+    write_table(tmp_path / "news" / "all.csv", [(label, title, line) for title, (line, label) in enumerate(reviews(40))], (9, "T", "A"))  # fmt: skip
+    lines = (tmp_path / "news" / "all.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "news" / "all.csv").write_text("".join(lines[1:]))  # without a header
+    (tmp_path / "news" / "readme.txt").write_text("what it is\n")
+    out = run("--data", tmp_path / "news", *QUICK, "--out", tmp_path / "run", cwd=tmp_path)
+    assert "bag on news: 32 texts, 8 to test" in out
+    assert read(tmp_path / "run" / "settings.json")["classes"] == ["bad", "good"]
+    for name in ("red", "blue"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for index in range(5):
+            source = pictures / name / f"{index:02d}.png"
+            (tmp_path / "photos" / name / source.name).write_bytes(source.read_bytes())
+    write_table(tmp_path / "photos" / "credits.csv", reviews(4))
+    out = run(
+        "--data", tmp_path / "photos", "--model", "small_cnn", "--image-size", 16, "--epochs", 1, "--out", tmp_path / "seen", cwd=tmp_path
+    )  # fmt: skip
+    assert "8 pictures, 2 to test" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -157,6 +157,7 @@ def test_subwords_and_going_on_with_a_model(book, script, tmp_path):
         (["--data", "broken.txt"], "UTF-8"),
         (["--data", "short.txt", "--vocab-size", "400"], "is for subwords"),
         (["--data", "short.txt", "--steps", "0"], "at least 1"),
+        (["--data", "short.txt", "--prompt", "Ω"], "tokenizer"),
         (["--data", "short.txt", "--heads", "3"], "hidden_size 128"),
         (["--data", "short.txt", "--model", "folder"], "folder"),
         (["--resume", "absent"], "no checkpoint"),

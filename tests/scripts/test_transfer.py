@@ -68,7 +68,7 @@ def test_weights_bring_their_preprocessing(script, pictures, squeezenet_file, tm
     assert changed == {k for k in after if k.startswith(("features.12", "classifier"))}
 
 
-@pytest.mark.parametrize("views", [1, 3])
+@pytest.mark.parametrize("views", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_cached_features(script, pictures, squeezenet_file, tmp_path, views):
     arguments = ["--data", pictures, *TRANSFER, "--epochs", 4, "--weights", squeezenet_file, "--freeze", "backbone", "--cache-features", views]  # fmt: skip
     code, out, err = script("train_classifier.py", *arguments, "--out", tmp_path / "run")
@@ -138,6 +138,41 @@ def test_named_data_sets(name, tree, tmp_path, monkeypatch):
     x, y = images.train[0]
     assert tuple(x.shape) == (3, 32, 32) and 0 <= y < len(images.classes)
     assert tuple(images.test[0][0].shape) == (3, 32, 32)
+
+
+def test_pictures_of_another_size_than_the_weights(script, pictures, squeezenet_file, tmp_path):
+    """And classes in letters that Matplotlib's font lacks; and a folder of new pictures."""
+    data = tmp_path / "data"
+    for name, known in {"青": "blue", "赤": "red"}.items():
+        (data / name).mkdir(parents=True)
+        for source in (pictures / known).iterdir():
+            (data / name / source.name).write_bytes(source.read_bytes())
+    code, _, err = script(
+        "train_classifier.py", "--data", data, *TRANSFER, "--weights", squeezenet_file, "--image-size", 64, "--out", tmp_path / "run"
+    )  # fmt: skip
+    assert code == 0 and "Glyph" not in err, err
+    preparation = settings(tmp_path / "run")["preparation"]
+    assert preparation["size"] == 64 and preparation["resize"] == 73
+    code, out, err = script("predict.py", "--checkpoint", tmp_path / "run", data / "青")
+    assert code == 0 and len(out.splitlines()) == 20, err
+    code, _, err = script("evaluate.py", "--checkpoint", tmp_path / "run")
+    assert code == 0 and "Glyph" not in err, err
+    code, _, err = script("predict.py", "--checkpoint", tmp_path / "run", data)
+    assert code == 2 and one_line(err) and "a folder without pictures" in err
+
+
+def test_a_net_for_pictures_of_one_size_is_built_for_them(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from types import SimpleNamespace
+
+    from support import pretrained
+    from support.preparation import photographs
+
+    args = SimpleNamespace(model="vit_b_16", weights="none", device="cpu")
+    model, config = pretrained.build(args, pretrained.Source(), photographs(32), 3)
+    assert config == {"num_classes": 3, "image_size": 32} and model.encoder.pos_embedding.shape[1] == 5
+    args.model = "squeezenet1_1"
+    assert pretrained.build(args, pretrained.Source(), photographs(32), 3)[1] == {"num_classes": 3}
 
 
 def test_auxiliary_heads_are_trained_too(script, pictures, tmp_path):

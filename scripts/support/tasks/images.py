@@ -14,8 +14,10 @@ from support.images import HELD_OUT, load_images
 from support.preparation import Augmentation, Preparation
 from support.recipe import fill_defaults, refuse
 from support.tasks.task import Task, Trained
-from vision.datasets import ImageFolder
+from vision.datasets import ImageFolder, is_image_file
 from vision.io import open_image
+
+IMAGE_SIZE = 224  # pixels a side, for photographs where nothing says otherwise
 
 
 class ImageTask(Task):
@@ -26,10 +28,13 @@ class ImageTask(Task):
 
     def __init__(self, args: Any, folder: Path | None = None) -> None:
         self.source = pretrained.find(args)
+        preparation = self.source.preparation
+        if preparation is not None and args.image_size is not None:
+            preparation = preparation.scaled(args.image_size)
         kind = "none" if args.cache_features == 1 else args.augment
         augmentation = Augmentation(kind, args.auto_augment, args.random_erase)
         images = load_images(
-            args.data, args.data_root, augmentation, args.image_size, args.seed, self.source.preparation
+            args.data, args.data_root, augmentation, args.image_size or IMAGE_SIZE, args.seed, preparation
         )
         self.name, self.classes, self.train, self.test = images.name, images.classes, images.train, images.test
         self.images = images
@@ -87,10 +92,11 @@ class TrainedOnImages(Trained):
         return model
 
     def inputs(self, given: list[str]) -> list[tuple[str, Any]]:
-        """(path, picture) for each file."""
+        """(path, picture) for each file, and for each picture in a folder."""
         transform = self.preparation.new_picture()
-        opened = [open_image(path) for path in given]
-        return [(path, transform(picture).unsqueeze(0)) for path, picture in zip(given, opened, strict=True)]
+        paths = [path for name in given for path in _pictures_of(name)]
+        opened = [open_image(path) for path in paths]
+        return [(path, transform(picture).unsqueeze(0)) for path, picture in zip(paths, opened, strict=True)]
 
     def forward(self, x: Any) -> Any:
         """Class scores of pictures (N, C, H, W)."""
@@ -107,8 +113,8 @@ class TrainedOnImages(Trained):
     def _test_pictures(self, args: Any) -> Any:
         stored = self.settings["arguments"]
         if args.data is None or args.data == stored["data"]:
-            root, size, seed = args.data_root or stored["data_root"], stored["image_size"], stored["seed"]
-            return load_images(stored["data"], root, Augmentation(), size, seed, self.preparation).test
+            root = args.data_root or stored["data_root"]
+            return load_images(stored["data"], root, Augmentation(), IMAGE_SIZE, stored["seed"], self.preparation).test
         folder = Path(args.data)
         held_out = (folder / name for name in HELD_OUT if (folder / name).is_dir() and name not in self.classes)
         images = ImageFolder(next(held_out, folder), transform=self.preparation.new_picture())
@@ -118,3 +124,13 @@ class TrainedOnImages(Trained):
         numbers = [self.classes.index(name) for name in images.classes]
         images.target_transform = lambda target: numbers[target]
         return images
+
+
+def _pictures_of(name: str) -> list[str]:
+    """The file, or the pictures in the folder."""
+    if not Path(name).is_dir():
+        return [name]
+    found = sorted(str(path) for path in Path(name).iterdir() if is_image_file(path.name))
+    if not found:
+        raise ArgumentError(f"{name}: a folder without pictures; give picture files, or a folder that holds some")
+    return found

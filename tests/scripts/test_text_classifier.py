@@ -359,6 +359,7 @@ def test_nets_from_scratch_on_film_reviews(realdata, tmp_path, model, least):
 
 @pytest.mark.slow
 def test_fine_tuning_on_a_fifth_of_the_film_reviews(realdata, tmp_path):
+    """It does better than what nets from scratch reach on all of them, 77 to 81 %."""
     lines = (realdata / "sst2" / "train.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "sst2").mkdir()
     (tmp_path / "sst2" / "train.tsv").write_text("".join(lines[::5]))
@@ -366,4 +367,4 @@ def test_fine_tuning_on_a_fifth_of_the_film_reviews(realdata, tmp_path):
     run(
         "--data", tmp_path / "sst2", "--model", realdata / "minilm-l6-v2-fp16", "--epochs", 2, "--out", tmp_path / "run", cwd=tmp_path
     )  # fmt: skip
-    assert accuracy_of(tmp_path / "run") >= 0.84
+    assert accuracy_of(tmp_path / "run") >= 0.82

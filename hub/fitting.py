@@ -36,8 +36,7 @@ class FitRules:
         optional: beginnings of keys that a file may hold though the model has no such part.
         key_map: (pattern, replacement) pairs that turn old or foreign keys into the model's.
         adapt: ``adapt(model, state_dict)`` gives the state dict with what depends on the picture's size resized.
-        containers: dotted names of modules that only hold others, for ``layers_of``; the root and plain sequences of
-            modules are such without being named.
+        containers: dotted names of modules that only hold others, for ``layers_of``, beside those that it knows itself.
         base: the name under which models with a head hold their trunk. The file of a trunk alone fits a model with a head,
             whose head then starts afresh; of a file with a head, the trunk alone takes its part, and a model with another
             head leaves that head out. ``optional`` and ``fresh`` are beginnings below it.

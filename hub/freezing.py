@@ -83,18 +83,25 @@ def unfreeze(model: nn.Module, parts: str | Iterable[str] | None = None) -> list
 def layers_of(model: nn.Module) -> list[list[str]]:
     """The names of a model's parameters, layer by layer from the input to the output.
 
-    The layers are what the model holds directly, in plain sequences of modules, or in the containers that its class names
-    in ``fit_rules``. A norm belongs to the layer before it; what a container holds itself, to the first one after it.
+    The layers are what the model and its trunk hold directly, in plain sequences of modules, in what holds a plain list of
+    them, or in the containers that the model's class names in ``fit_rules``. A norm belongs to the layer before it; what a
+    container holds itself, to the first one after it.
     """
-    containers = rules_of(model).containers
+    rules = rules_of(model)
+    containers = (*rules.containers, rules.base)
     layers: list[list[str]] = []
     loose: list[str] = []
 
-    def walk(name: str, module: nn.Module) -> None:
+    def opened(name: str, child: nn.Module, listed: bool) -> bool:
+        if type(child) in (nn.Sequential, nn.ModuleList) or name in containers:
+            return True
+        return not listed and any(type(inner) is nn.ModuleList for inner in child.children())
+
+    def walk(name: str, module: nn.Module, listed: bool) -> None:
         loose.extend(f"{name}{own}" for own, _ in module.named_parameters(recurse=False))
         for own, child in module.named_children():
-            if type(child) in (nn.Sequential, nn.ModuleList) or f"{name}{own}" in containers:
-                walk(f"{name}{own}.", child)
+            if opened(f"{name}{own}", child, listed):
+                walk(f"{name}{own}.", child, type(child) in (nn.Sequential, nn.ModuleList))
                 continue
             parameters = dict(child.named_parameters())
             found = [f"{name}{own}.{key}" for key in parameters]
@@ -104,7 +111,7 @@ def layers_of(model: nn.Module) -> list[list[str]]:
                 layers.append([*loose, *found])
                 loose.clear()
 
-    walk("", model)
+    walk("", model, False)
     return [*layers, loose] if loose else layers
 
 

@@ -1,6 +1,18 @@
 """Text: tokenizers, data sets, models and generation."""
 
-from text import adapters, data, datasets, functional, generation, metrics, models, tokenizers, transforms, vectors, vocab
+from text import (
+    adapters,
+    data,
+    datasets,
+    functional,
+    generation,
+    metrics,
+    models,
+    tokenizers,
+    transforms,
+    vectors,
+    vocab,
+)
 from text.models import from_pretrained
 from text.pooling import Dense, Normalize, Pooling
 from text.sentence import SentenceEncoder

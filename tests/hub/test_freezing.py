@@ -126,6 +126,32 @@ def test_layers_of():
     assert hub.layers_of(nn.Linear(2, 2)) == [["weight", "bias"]] and hub.layers_of(nn.ReLU()) == []
 
 
+def test_layers_of_a_transformer():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+
+    class Trunk(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(3, 2)
+            self.encoder = nn.Module()
+            self.encoder.layer = nn.ModuleList([Block(), Block()])
+
+    class Classifier(nn.Module):
+        fit_rules = hub.FitRules(head=("classifier",), base="bert")
+
+        def __init__(self):
+            super().__init__()
+            self.bert, self.classifier = Trunk(), nn.Linear(2, 2)
+
+    layers = hub.layers_of(Classifier())
+    assert [layer[0].rpartition(".parts")[0] or layer[0] for layer in layers] == [
+        "bert.words.weight", "bert.encoder.layer.0", "bert.encoder.layer.1", "classifier.weight",
+    ]  # fmt: skip
+
+
 def test_param_groups():
     model = Net()
     model.late[0].bias.requires_grad_(False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import io
+import shutil
 import sys
 import tempfile
 import types
@@ -46,13 +48,14 @@ def vision_of(lib: Any) -> Any:
 
 def epoch(peer: Peer) -> Work:
     """A pass over a folder of photographs, in batches of 32."""
-    folder = tempfile.TemporaryDirectory()
-    photographs(Path(folder.name), peer.size(256, 4), peer.size(500, 40), peer.size(375, 30))
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    photographs(Path(folder), peer.size(256, 4), peer.size(500, 40), peer.size(375, 30))
     vision = vision_of(peer.lib)
     T = importlib.import_module(f"{vision.__name__}.transforms")
     size = peer.size(224, 16)
     transform = T.Compose([T.RandomResizedCrop(size), T.RandomHorizontalFlip(), T.ToTensor(), T.Normalize(MEAN, STD)])
-    images = importlib.import_module(f"{vision.__name__}.datasets").ImageFolder(folder.name, transform=transform)
+    images = importlib.import_module(f"{vision.__name__}.datasets").ImageFolder(folder, transform=transform)
     data = importlib.import_module(f"{peer.lib.__name__}.utils.data")
     loader = data.DataLoader(
         images, peer.size(32, 2), shuffle=True, num_workers=peer.size(WORKERS, 0), persistent_workers=not peer.small
@@ -63,5 +66,4 @@ def epoch(peer: Peer) -> Work:
             last = x
         return last.mean()
 
-    step.folder = folder  # type: ignore[attr-defined]  # which goes when the step goes
     return Work(step)

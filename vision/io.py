@@ -112,7 +112,7 @@ def convert(image: Image.Image, mode: str) -> Image.Image:
         raise FileFormatError("holds 32-bit values, which have no place in 0..255; read it with the mode UNCHANGED")
     if image.mode == "P" and isinstance(image.info.get("transparency"), bytes) and mode != "RGBA":
         image = image.convert("RGBA")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)  # Pillow would copy
 
 
 def _planes(image: Image.Image) -> np.ndarray[Any, Any]:

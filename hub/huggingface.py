@@ -19,7 +19,7 @@ from hub.cache import offline
 from hub.download import DownloadError
 
 # what a repository's tokenizer and settings are kept in: data, from which no code can come
-_PLAIN = ("*.json", "*.jsonl", "*.txt", "*.model", "*.tiktoken", "*.md", "LICENSE*")
+_PLAIN = ("*.json", "*.jsonl", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.md", "LICENSE*")
 _SAFE_WEIGHTS = ("*.safetensors",)
 _OTHER_WEIGHTS = ("*.bin", "*.pth", "*.pt", "*.th")  # pickles, which our own reader takes apart without running them
 

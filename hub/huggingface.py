@@ -26,6 +26,14 @@ _OTHER_WEIGHTS = ("*.bin", "*.pth", "*.pt", "*.th")  # pickles, which our own re
 _PICKLE_INDEX = "*.bin.index.json"
 
 
+def is_local(path: str | os.PathLike[str]) -> bool:
+    """Whether a path means a folder of this machine, there or not, and no repository such as ``owner/name``."""
+    name = os.fspath(path)
+    if isinstance(path, Path) or os.path.isdir(name):
+        return True
+    return name.count("/") > 1 or name.startswith((".", "/", "~", os.sep)) or (os.sep == "\\" and "\\" in name)
+
+
 def file(
     repo_id: str,
     filename: str,

@@ -175,10 +175,7 @@ def _generation_config(folder: Path) -> Any:
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:
-    where = os.fspath(path)
-    if os.path.isdir(where) or isinstance(path, Path) or where.startswith((".", os.sep)) or where.count("/") > 1:
-        return Path(where)
-    return huggingface.snapshot(where)
+    return Path(path) if huggingface.is_local(path) else huggingface.snapshot(os.fspath(path))
 
 
 def _family(fields: Mapping[str, Any], folder: Path) -> dict[str | None, type[PreTrainedModel]]:

@@ -104,7 +104,7 @@ def _place(path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Pa
     if place.is_dir():
         return place, None
     name = os.fspath(path)
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or (os.sep == "\\" and "\\" in name):
+    if huggingface.is_local(path):
         raise FileNotFoundError(f"{name}: there is no such folder or file")
     return huggingface.snapshot(name, revision=revision, patterns=_WANTED), None
 

@@ -92,7 +92,7 @@ def originals():
                         found[cls, name, id(cell)] = cell.cell_contents
     found["accumulate"] = walk.accumulate
     for family in registry.families():
-        for kernel in registry._table(family):
+        for kernel in registry.table(family):
             found.update({(kernel.__name__, name): value for name, value in vars(kernel).items() if callable(value)})
     return found
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
+
+import numpy as np
+
+from framework.devices import array_module
 
 FAMILIES = (
     "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize",
@@ -15,12 +20,15 @@ FAMILIES = (
 LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elementwise work
 
 
-# which families each library serves, and the module that says whether the library is here
-LIBRARIES = {
-    "onednn": (
-        "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation",
-        "dropout", "resize", "optimizer", "elementwise",
-    ),
+# for each kind of device, which families each library serves; of two that serve a family the later is asked first
+LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
+    "cpu": {
+        "onednn": (
+            "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation",
+            "dropout", "resize", "optimizer", "elementwise",
+        ),
+    },
+    "cuda": {},
 }  # fmt: skip
 
 
@@ -33,13 +41,14 @@ class Kernel(Protocol):
         """None if it can serve these arrays, else why not, in words."""
 
 
-_tables: dict[str, list[Any]] = {}
+_tables: dict[tuple[str, str], list[Any]] = {}  # by family and kind of device
 _forced: ContextVar[str | None] = ContextVar("framework.kernels.forced", default=None)
+_fallbacks: Counter[tuple[str, str]] = Counter()
 
 
-def register(family: str, kernel: Any) -> None:
-    """Add an implementation of a family, tried before those already there."""
-    _table(family).insert(0, kernel)
+def register(family: str, kernel: Any, device: str = "cpu") -> None:
+    """Add an implementation of a family for a kind of device, tried before those already there."""
+    table(family, device).insert(0, kernel)
 
 
 def families() -> tuple[str, ...]:
@@ -47,23 +56,36 @@ def families() -> tuple[str, ...]:
     return FAMILIES
 
 
-def libraries() -> tuple[str, ...]:
-    """The names of the libraries that serve some family, the generic kernels among them."""
-    found = {name for name in LIBRARIES if why_not(name) is None}
-    return tuple(sorted({"generic", *found, *(kernel.NAME for table in _tables.values() for kernel in table)}))
+def libraries(device: str = "cpu") -> tuple[str, ...]:
+    """The names of the libraries that serve some family on a kind of device, the generic kernels among them."""
+    found = {name for name in LIBRARIES[device] if why_not(name) is None}
+    added = {kernel.NAME for (_, kind), table in _tables.items() if kind == device for kernel in table}
+    return tuple(sorted({"generic", *found, *added}))
 
 
-def _table(family: str) -> list[Any]:
-    table = _tables.get(family)
-    if table is None:
+def table(family: str, device: str = "cpu") -> list[Any]:
+    """The implementations of a family for a kind of device, in the order in which they are asked; generic is last."""
+    found = _tables.get((family, device))
+    if found is None:
         if family not in FAMILIES:
             raise ValueError(f"kernels: no family {family!r}; there are {', '.join(FAMILIES)}")
-        table = [importlib.import_module(f"framework.kernels.generic.{family}")]
-        for name, served in LIBRARIES.items():
+        found = [importlib.import_module(f"framework.kernels.generic.{family}")]
+        for name, served in LIBRARIES[device].items():
             if family in served and why_not(name) is None:
-                table.insert(0, importlib.import_module(f"framework.kernels.{name}.{family}"))
-        _tables[family] = table
-    return table
+                found.insert(0, importlib.import_module(f"framework.kernels.{name}.{family}"))
+        _tables[family, device] = found
+    return found
+
+
+def in_use(family: str) -> list[Any]:
+    """The CPU's implementations of a family, and another device's once it has been used; generic is last."""
+    found = [
+        kernel
+        for (name, device), kernels in _tables.items()
+        if name == family and device != "cpu"
+        for kernel in kernels
+    ]
+    return [kernel for kernel in found if kernel.NAME != "generic"] + table(family)
 
 
 def why_not(name: str) -> str | None:
@@ -71,16 +93,40 @@ def why_not(name: str) -> str | None:
     return importlib.import_module(f"framework.kernels.{name}").why_not()
 
 
+def _device_of(arrays: tuple[Any, ...]) -> str:
+    return "cpu" if not arrays or type(arrays[0]) is np.ndarray or array_module(arrays[0]) is np else "cuda"
+
+
 def choose(family: str, *arrays: Any, **params: Any) -> Any:
-    """The implementation that serves a call: the first registered that does not decline, or the forced one."""
-    table = _table(family)
-    if len(table) == 1:
-        return table[0]
+    """The implementation that serves a call: the first registered that does not decline, or the forced one.
+
+    The first array says for which device.
+    """
+    device = _device_of(arrays)
+    found = _tables.get((family, device)) or table(family, device)
     forced = _forced.get()
-    for kernel in table:
-        if (forced is None or forced == kernel.NAME) and kernel.declines(*arrays, **params) is None:
-            return kernel
-    return table[-1]
+    if len(found) > 1:
+        for kernel in found:
+            if (forced is None or forced == kernel.NAME) and kernel.declines(*arrays, **params) is None:
+                break
+        else:
+            kernel = found[-1]
+    else:
+        kernel = found[0]
+    if device == "cuda" and forced is None and kernel is found[-1]:
+        why = "; ".join(f"{other.NAME}: {other.declines(*arrays, **params)}" for other in found[:-1])
+        _fallbacks[family, why or "no library serves it"] += 1
+    return kernel
+
+
+def fallbacks() -> dict[tuple[str, str], int]:
+    """How often a GPU's call came to the generic kernels, by family and by why every library declined."""
+    return dict(_fallbacks)
+
+
+def reset_fallbacks() -> None:
+    """Count ``fallbacks`` from nought."""
+    _fallbacks.clear()
 
 
 def explain(family: str, *arrays: Any, **params: Any) -> str:
@@ -90,15 +136,19 @@ def explain(family: str, *arrays: Any, **params: Any) -> str:
         >>> print(framework.kernels.explain("gemm", a, b))
         gemm: generic
     """
-    values = [getattr(a, "array", a) for a in arrays]
+    values = tuple(getattr(a, "array", a) for a in arrays)
+    counts = _fallbacks.copy()
     chosen = choose(family, *values, **params)
+    _fallbacks.clear()
+    _fallbacks.update(counts)  # asking is no call
+    device = _device_of(values)
     lines = [f"{family}: {chosen.NAME}"]
-    for kernel in _table(family):
+    for kernel in table(family, device):
         if kernel is not chosen:
             why = kernel.declines(*values, **params)
             forced = _forced.get()
             lines.append(f"  {kernel.NAME}: {why or (f'{forced} is forced' if forced else 'not tried')}")
-    for name, served in LIBRARIES.items():
+    for name, served in LIBRARIES[device].items():
         missing = why_not(name) if family in served else None
         if missing is not None:
             lines.append(f"  {name}: {missing}")

@@ -108,7 +108,7 @@ class Hooks:
     def _kernels(self) -> None:
         """Hook the functions that the generic kernels of a family have, in each library's module."""
         for family in registry.families():
-            modules = [kernel for kernel in registry._table(family) if isinstance(kernel, types.ModuleType)]
+            modules = [kernel for kernel in registry.in_use(family) if isinstance(kernel, types.ModuleType)]
             if not modules:
                 continue
             generic = modules[-1]

@@ -21,7 +21,7 @@ def doubled():
     )
     kernels.register("gemm", kernel)
     yield kernel
-    registry._tables["gemm"].remove(kernel)
+    registry.table("gemm").remove(kernel)
 
 
 def test_the_first_that_does_not_decline_serves(doubled):
@@ -53,5 +53,5 @@ def test_names():
 
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_every_family_has_a_generic_implementation(family):
-    kernel = registry._table(family)[-1]
+    kernel = registry.table(family)[-1]
     assert kernel.NAME == "generic" and kernel.__doc__

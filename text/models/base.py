@@ -166,10 +166,12 @@ class PreTrainedModel(nn.Module):
         *args: Any,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        first_only: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...] | None]:
         """Send states through layers that are called as ``layer(hidden, *args, output_attentions)``.
 
-        Each returns the new states and its attention weights or None. Flags that are None are the config's.
+        Each returns the new states and its attention weights or None. Flags that are None are the config's. With
+        ``first_only`` the last one is called with one more True, unless states or weights of all tokens are asked for.
 
         Returns:
             The last states; if asked for, those before every layer and the last; if asked for, the weights of every layer.
@@ -178,11 +180,14 @@ class PreTrainedModel(nn.Module):
         weigh = config.output_attentions if output_attentions is None else output_attentions
         keep = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         states, attentions = [hidden], []
-        for layer in layers:
+        layers = list(layers)
+        last = len(layers) - 1 if first_only and not weigh and not keep else None
+        for place, layer in enumerate(layers):
+            more = (True,) if place == last else ()
             if self.gradient_checkpointing and self.training:
-                hidden, weights = checkpoint(layer, hidden, *args, weigh)
+                hidden, weights = checkpoint(layer, hidden, *args, weigh, *more)
             else:
-                hidden, weights = layer(hidden, *args, weigh)
+                hidden, weights = layer(hidden, *args, weigh, *more)
             if keep:
                 states.append(hidden)
             if weigh:

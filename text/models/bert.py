@@ -15,7 +15,7 @@ from text.models.activations import activation
 from text.models.attention import attend, merge_heads, split_heads
 from text.models.base import PreTrainedModel
 from text.models.config import Config
-from text.models.encoder import Encoder
+from text.models.encoder import Encoder, first_queries
 from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier, classifier_dropout
 from text.models.loading import register_family
 from text.models.outputs import BaseModelOutput
@@ -89,9 +89,12 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
         self.share = config.attention_probs_dropout_prob
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """(B, S, hidden) states, and the weights (B, heads, S, S) if asked for."""
-        q, k, v = (split_heads(project(hidden), self.heads) for project in (self.query, self.key, self.value))
+    def forward(
+        self, hidden: Tensor, queries: Tensor, mask: Tensor | None, output_attentions: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L, hidden) states of the queries among all S, and the weights (B, heads, L, S) if asked for."""
+        read = ((self.query, queries), (self.key, hidden), (self.value, hidden))
+        q, k, v = (split_heads(project(states), self.heads) for project, states in read)
         share = self.share if self.training else 0.0
         y, weights = attend(q, k, v, mask, dropout=share, output_attentions=output_attentions)
         return merge_heads(y), weights
@@ -119,10 +122,13 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(config)
         self.output = AddNorm(config.hidden_size, config)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, output_attentions: bool, first_only: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """States, and the weights if asked for."""
-        y, weights = self.self(hidden, mask, output_attentions)
-        return self.output(y, hidden), weights
+        queries, mask = first_queries(hidden, mask) if first_only else (hidden, mask)
+        y, weights = self.self(hidden, queries, mask, output_attentions)
+        return self.output(y, queries), weights
 
 
 class BertIntermediate(nn.Module):
@@ -147,9 +153,11 @@ class BertLayer(nn.Module):
         self.intermediate = BertIntermediate(config)
         self.output = AddNorm(config.intermediate_size, config)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """States, and the attention's weights if asked for."""
-        hidden, weights = self.attention(hidden, mask, output_attentions)
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, output_attentions: bool, first_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """States, of the first token alone if that is all that is read, and the attention's weights if asked for."""
+        hidden, weights = self.attention(hidden, mask, output_attentions, first_only)
         return self.output(self.intermediate(hidden), hidden), weights
 
 
@@ -240,6 +248,8 @@ class BertModel(Encoder, BertPreTrained):
         >>> model(framework.tensor([[101, 7592, 102]])).last_hidden_state.shape
         framework.Size([1, 3, 128])
     """
+
+    can_end_early = True
 
     def __init__(self, config: Config, add_pooling_layer: bool = True) -> None:
         super().__init__(config)

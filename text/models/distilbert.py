@@ -17,7 +17,7 @@ from text.models.attention import attend, merge_heads, split_heads
 from text.models.base import PreTrainedModel
 from text.models.bert import OLD_NORM_KEYS, check_heads, first_rows
 from text.models.config import Config
-from text.models.encoder import Encoder
+from text.models.encoder import Encoder, first_queries
 from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.outputs import BaseModelOutput
@@ -84,9 +84,12 @@ class DistilBertSelfAttention(nn.Module):
         self.out_lin = nn.Linear(config.dim, config.dim)
         self.share = config.attention_dropout
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """(B, S, dim) states, and the weights (B, heads, S, S) if asked for."""
-        q, k, v = (split_heads(project(hidden), self.heads) for project in (self.q_lin, self.k_lin, self.v_lin))
+    def forward(
+        self, hidden: Tensor, queries: Tensor, mask: Tensor | None, output_attentions: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L, dim) states of the queries among all S, and the weights (B, heads, L, S) if asked for."""
+        read = ((self.q_lin, queries), (self.k_lin, hidden), (self.v_lin, hidden))
+        q, k, v = (split_heads(project(states), self.heads) for project, states in read)
         share = self.share if self.training else 0.0
         y, weights = attend(q, k, v, mask, dropout=share, output_attentions=output_attentions)
         return self.out_lin(merge_heads(y)), weights
@@ -117,10 +120,13 @@ class TransformerBlock(nn.Module):
         self.ffn = FeedForward(config)
         self.output_layer_norm = nn.LayerNorm(config.dim, eps=EPSILON)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """States, and the attention's weights if asked for."""
-        y, weights = self.attention(hidden, mask, output_attentions)
-        hidden = self.sa_layer_norm(y + hidden)
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, output_attentions: bool, first_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """States, of the first token alone if that is all that is read, and the attention's weights if asked for."""
+        queries, mask = first_queries(hidden, mask) if first_only else (hidden, mask)
+        y, weights = self.attention(hidden, queries, mask, output_attentions)
+        hidden = self.sa_layer_norm(y + queries)
         return self.output_layer_norm(self.ffn(hidden) + hidden), weights
 
 
@@ -152,6 +158,8 @@ class DistilBertPreTrained(PreTrainedModel):
 @register_family("distilbert")
 class DistilBertModel(Encoder, DistilBertPreTrained):
     """DistilBERT without a head."""
+
+    can_end_early = True
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -80,6 +80,8 @@ class ElectraPreTrained(PreTrainedModel):
 class ElectraModel(Encoder, ElectraPreTrained):
     """ELECTRA without a head."""
 
+    can_end_early = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         refuse_variants(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from framework.tensor import Tensor
 from text.models.base import PreTrainedModel, check_one_input
@@ -17,7 +17,10 @@ class Encoder(PreTrainedModel):
 
     Attributes:
         pooler: what makes one vector of the states, for ``pooler_output``; None for no such output.
+        can_end_early: whether layers take ``first_only``, see ``forward``.
     """
+
+    can_end_early: ClassVar[bool] = False
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -63,6 +66,7 @@ class Encoder(PreTrainedModel):
         inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        first_only: bool = False,
     ) -> BaseModelOutput | BaseModelOutputWithPooling:
         """States of the tokens.
 
@@ -74,6 +78,9 @@ class Encoder(PreTrainedModel):
             inputs_embeds: (B, S, width) vectors instead of ``input_ids``.
             output_attentions: give every layer's attention weights, which is slower; the config's flag unless given.
             output_hidden_states: give the states before every layer and the last; the config's flag unless given.
+            first_only: nothing but the first token's last state will be read: where the family can, and no other
+                states or weights are asked for, the last layer computes no more, and ``last_hidden_state`` is (B, 1,
+                hidden). Classifiers of whole texts ask for it: of six layers it saves a seventh of all products.
 
         Raises:
             ArgumentError: neither or both of ``input_ids`` and ``inputs_embeds`` are given.
@@ -86,6 +93,7 @@ class Encoder(PreTrainedModel):
             *self.context(hidden, attention_mask, position_ids),
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
+            first_only=first_only and self.can_end_early,
         )
         hidden = self.finish(hidden)
         if states is not None:
@@ -93,3 +101,8 @@ class Encoder(PreTrainedModel):
         if self.pooler is None:
             return BaseModelOutput(hidden, states, attentions)
         return BaseModelOutputWithPooling(hidden, self.pool(hidden), states, attentions)
+
+
+def first_queries(hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The first token's states, (B, 1, hidden), and its row of a mask that tells queries apart."""
+    return hidden[:, :1], mask if mask is None or mask.shape[-2] == 1 else mask[..., :1, :]

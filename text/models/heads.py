@@ -86,7 +86,10 @@ class ClassificationHead(nn.Module):
 
 
 class SequenceClassifier(PreTrainedModel):
-    """Classes of whole texts. Unless ``scores`` is overridden: ``dropout`` and ``classifier`` on the pooled vector."""
+    """Classes of whole texts. Unless ``scores`` is overridden: ``dropout`` and ``classifier`` on the pooled vector.
+
+    The base model is an ``Encoder``, of whose states ``scores`` reads the first token's alone where it can end early.
+    """
 
     def scores(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         """Logits (B, num_labels) from what the base model returned."""
@@ -112,6 +115,7 @@ class SequenceClassifier(PreTrainedModel):
             inputs_embeds,
             output_attentions,
             output_hidden_states,
+            first_only=True,
         )
         logits = self.scores(outputs, attention_mask)
         loss = None if labels is None else classification_loss(logits, labels, self.config)

@@ -19,7 +19,7 @@ from text.models.attention import attend, merge_heads, split_heads, with_bias
 from text.models.base import PreTrainedModel
 from text.models.bert import OLD_NORM_KEYS, AddNorm, BertIntermediate, BertPooler, check_heads
 from text.models.config import Config
-from text.models.encoder import Encoder
+from text.models.encoder import Encoder, first_queries
 from text.models.heads import ClassificationHead, MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.masks import padding_mask
@@ -82,9 +82,12 @@ class MPNetSelfAttention(nn.Module):
         self.o = nn.Linear(config.hidden_size, config.hidden_size)
         self.share = config.attention_probs_dropout_prob
 
-    def forward(self, hidden: Tensor, mask: Tensor, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """(B, S, hidden) states, and the weights (B, heads, S, S) if asked for."""
-        q, k, v = (split_heads(project(hidden), self.heads) for project in (self.q, self.k, self.v))
+    def forward(
+        self, hidden: Tensor, queries: Tensor, mask: Tensor, output_attentions: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L, hidden) states of the queries among all S, and the weights (B, heads, L, S) if asked for."""
+        read = ((self.q, queries), (self.k, hidden), (self.v, hidden))
+        q, k, v = (split_heads(project(states), self.heads) for project, states in read)
         share = self.share if self.training else 0.0
         y, weights = attend(q, k, v, mask, dropout=share, output_attentions=output_attentions)
         return self.o(merge_heads(y)), weights
@@ -99,10 +102,13 @@ class MPNetAttention(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden: Tensor, mask: Tensor, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, hidden: Tensor, mask: Tensor, output_attentions: bool, first_only: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """States, and the weights if asked for."""
-        y, weights = self.attn(hidden, mask, output_attentions)
-        return self.LayerNorm(self.dropout(y) + hidden), weights
+        queries, mask = first_queries(hidden, mask) if first_only else (hidden, mask)
+        y, weights = self.attn(hidden, queries, mask, output_attentions)
+        return self.LayerNorm(self.dropout(y) + queries), weights
 
 
 class MPNetLayer(nn.Module):
@@ -114,9 +120,11 @@ class MPNetLayer(nn.Module):
         self.intermediate = BertIntermediate(config)
         self.output = AddNorm(config.intermediate_size, config)
 
-    def forward(self, hidden: Tensor, mask: Tensor, output_attentions: bool) -> tuple[Tensor, Tensor | None]:
-        """States, and the attention's weights if asked for."""
-        hidden, weights = self.attention(hidden, mask, output_attentions)
+    def forward(
+        self, hidden: Tensor, mask: Tensor, output_attentions: bool, first_only: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """States, of the first token alone if that is all that is read, and the attention's weights if asked for."""
+        hidden, weights = self.attention(hidden, mask, output_attentions, first_only)
         return self.output(self.intermediate(hidden), hidden), weights
 
 
@@ -152,6 +160,8 @@ class MPNetPreTrained(PreTrainedModel):
 @register_family("mpnet")
 class MPNetModel(Encoder, MPNetPreTrained):
     """MPNet without a head; see ``BertModel`` for the arguments."""
+
+    can_end_early = True
 
     def __init__(self, config: Config, add_pooling_layer: bool = True) -> None:
         super().__init__(config)

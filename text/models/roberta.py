@@ -116,6 +116,8 @@ class RobertaPreTrained(PreTrainedModel):
 class RobertaModel(Encoder, RobertaPreTrained):
     """RoBERTa without a head; see ``BertModel`` for the arguments."""
 
+    can_end_early = True
+
     def __init__(self, config: Config, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
         refuse_variants(config)

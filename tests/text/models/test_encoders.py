@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+import framework
 from framework.errors import ArgumentError
 from tests.text.models.parity import CLASSES, SMALL, check
 from tests.text.peer import transformers
 from text.models import (
+    BertForSequenceClassification,
     DistilBertConfig,
+    DistilBertForSequenceClassification,
     DistilBertModel,
+    ElectraForSequenceClassification,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     ModernBertModel,
+    MPNetForSequenceClassification,
+    RobertaForSequenceClassification,
 )
 
 EXACT = {
@@ -135,3 +141,37 @@ def test_modernbert_starts_smaller_where_layers_add_up():
     assert layer.mlp.Wo.weight.std().item() == pytest.approx(0.02 / 4 * cut, rel=0.1)
     assert model.classifier.weight.std().item() == pytest.approx(cut / 8, rel=0.2)
     assert layer.mlp.Wi.weight.abs().max() <= 0.04
+
+
+EARLY = (
+    BertForSequenceClassification, DistilBertForSequenceClassification, ElectraForSequenceClassification,
+    MPNetForSequenceClassification, RobertaForSequenceClassification,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", EARLY, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_classifiers_end_early_with_the_same_numbers(cls, checkpointing):
+    """The last layer computes the first token's state alone, unless all states are asked for."""
+    options = {**SMALL, "num_labels": 3, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    options |= {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
+    model = cls(cls.config_class(**options)).double().eval()
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+        model.train()
+    ids = framework.randint(4, SMALL["vocab_size"], (3, 7))
+    mask = framework.ones(3, 7, dtype=framework.int64)
+    mask[1, 5:] = 0
+    results = []
+    for whole in (False, True):
+        model.zero_grad()
+        out = model(ids, mask, labels=framework.tensor([0, 2, 1]), output_hidden_states=whole)
+        out.loss.backward()
+        results.append((out.logits, {key: p.grad for key, p in model.named_parameters() if p.grad is not None}))
+    (logits, grads), (all_logits, all_grads) = results
+    assert grads.keys() == all_grads.keys() and len(grads) > 20
+    np.testing.assert_allclose(logits.detach(), all_logits.detach(), rtol=1e-12, atol=1e-12)
+    for key, grad in grads.items():
+        np.testing.assert_allclose(grad, all_grads[key], rtol=1e-9, atol=1e-13, err_msg=key)
+    states = model.base_model(ids, mask, first_only=True).last_hidden_state
+    assert states.shape == (3, 1, model.config.hidden_size)

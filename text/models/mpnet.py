@@ -83,7 +83,7 @@ class MPNetSelfAttention(nn.Module):
         self.share = config.attention_probs_dropout_prob
 
     def forward(
-        self, hidden: Tensor, queries: Tensor, mask: Tensor, output_attentions: bool
+        self, hidden: Tensor, queries: Tensor, mask: Tensor | None, output_attentions: bool
     ) -> tuple[Tensor, Tensor | None]:
         """(B, L, hidden) states of the queries among all S, and the weights (B, heads, L, S) if asked for."""
         read = ((self.q, queries), (self.k, hidden), (self.v, hidden))
@@ -103,7 +103,7 @@ class MPNetAttention(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, hidden: Tensor, mask: Tensor, output_attentions: bool, first_only: bool
+        self, hidden: Tensor, mask: Tensor | None, output_attentions: bool, first_only: bool
     ) -> tuple[Tensor, Tensor | None]:
         """States, and the weights if asked for."""
         queries, mask = first_queries(hidden, mask) if first_only else (hidden, mask)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
@@ -14,9 +15,11 @@ from framework.kernels import choose
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.dims import broadcast_shapes
+from framework.ops.kept import kept
 from framework.tensor import Tensor, wrap
 
 SUMMED = 1 << 14  # elements from which on a product sums faster than NumPy does
+FEW = 64  # rows, fewer than which make it worth looking whether something is kept of the weight
 
 
 class MatMul(Op):
@@ -57,11 +60,11 @@ class MatMul(Op):
 class Linear(Op):
     """``x @ weight.T + bias`` over the last axis of ``x``."""
 
-    def forward(self, x: Any, weight: Any, bias: Any) -> Any:
+    def forward(self, x: Any, weight: Any, bias: Any, kept: Any = None) -> Any:
         self.save(x if self.needs[1] else None, weight if self.needs[0] else None)
         self.leading = x.shape[:-1]
         x = x if x.ndim == 2 else _flat(x)
-        y = choose("gemm", x, weight.T).linear(x, weight, bias)
+        y = choose("gemm", x, weight.T).linear(x, weight, bias, kept=kept)
         return y if len(self.leading) == 1 else y.reshape((*self.leading, y.shape[-1]))
 
     def backward(self, g: Any) -> Any:
@@ -218,7 +221,9 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         a weight of shape (in_features,) takes the last dim away.
     """
     if out is None and _fits(input, weight, bias):
-        return apply(Linear, input, weight, bias)
+        if input.array.size >= FEW * weight.array.shape[1] or _enabled.get():
+            return apply(Linear, input, weight, bias)
+        return apply(Linear, input, weight, bias, kept=kept(weight))
     check_operands("linear", input, weight, *(() if bias is None else (bias,)))
     if weight.ndim not in (1, 2) or not input.ndim:
         raise ShapeError(
@@ -253,8 +258,22 @@ def linear_then(input: Tensor, weight: Tensor, bias: Tensor | None, activation: 
     check_operands("linear", input, weight, *(() if bias is None else (bias,)))
     x, w = input.array, weight.array
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    y = choose("gemm", rows, w.T).linear(rows, w, None if bias is None else bias.array, activation)
+    place = kept(weight) if rows.shape[0] < FEW else None
+    y = choose("gemm", rows, w.T).linear(rows, w, None if bias is None else bias.array, activation, place)
     return wrap(y.reshape(*x.shape[:-1], y.shape[-1]))
+
+
+def linear_turned(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input @ weight + bias``, for a weight that lies the other way round.
+
+    Shape:
+        input (..., in_features), weight (in_features, out_features), bias (out_features) -> (..., out_features).
+    """
+    if _enabled.get():
+        return linear(input, weight.swapaxes(0, 1), bias)
+    place = kept(weight) if input.array.size < FEW * weight.array.shape[0] else None
+    turned = wrap(weight.array.T)  # a tenth of a view's time
+    return apply(Linear, input, turned, bias, kept=place) if _fits(input, turned, bias) else linear(input, turned, bias)
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

@@ -72,8 +72,13 @@ def _integers(a: Any, b: Any) -> Any:
     return xp.matmul(a, b)
 
 
-def linear(x: Any, weight: Any, bias: Any, activation: Activation | None = None) -> Any:
+def linear(
+    x: Any, weight: Any, bias: Any, activation: Activation | None = None, kept: dict[Any, Any] | None = None
+) -> Any:
     """``x @ weight.T + bias`` for a matrix ``x``, then the activation; ``bias`` and ``activation`` may be None.
+
+    Args:
+        kept: a place for what is made of a weight that does not change, which these kernels have no use for.
 
     Shape:
         x (N, K), weight (M, K), bias (M,) -> (N, M).

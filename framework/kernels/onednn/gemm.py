@@ -15,6 +15,7 @@ import numpy as np
 from framework.kernels import threads
 from framework.kernels.generic.activation import Activation
 from framework.kernels.onednn import library as api
+from framework.kernels.onednn import packed
 from framework.kernels.onednn.activation import post_op
 from framework.kernels.onednn.library import OneDNNError, library
 from framework.kernels.onednn.plans import FLOAT32, SIZES, Plan, address, kind_of, planned, strides_of
@@ -64,13 +65,23 @@ def matmul(a: Any, b: Any) -> Any:
     return _product(a, b, None, None)
 
 
-def linear(x: Any, weight: Any, bias: Any, activation: Activation | None = None) -> Any:
+def linear(
+    x: Any, weight: Any, bias: Any, activation: Activation | None = None, kept: dict[Any, Any] | None = None
+) -> Any:
     """``x @ weight.T + bias`` for a matrix ``x``, then the activation; ``bias`` and ``activation`` may be None.
+
+    Args:
+        kept: a place for what is made of the weight, see ``framework.ops.kept``; None where it may change.
 
     Shape:
         x (N, K), weight (M, K), bias (M,) -> (N, M).
     """
-    return _product(x, weight.T, bias, activation)
+    turned = weight.T
+    if kept is not None and packed.serves(x, turned, kept):
+        y = packed.product(np.ascontiguousarray(x), turned, bias, activation, kept)
+        if y is not None:
+            return y
+    return _product(x, turned, bias, activation)
 
 
 def _few_rows(a: Any, b: Any, bias: Any) -> Any:

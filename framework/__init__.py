@@ -28,6 +28,13 @@ from framework.tensor import Size, Tensor, missing as _missing
 from framework.autograd.mode import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
 )
+from framework.autograd.autocast import autocast
+from framework.autograd.autocast_state import (
+    autocast_decrement_nesting, autocast_increment_nesting, clear_autocast_cache, get_autocast_cpu_dtype,
+    get_autocast_dtype, get_autocast_gpu_dtype, is_autocast_cache_enabled, is_autocast_cpu_enabled, is_autocast_enabled,
+    set_autocast_cache_enabled, set_autocast_cpu_dtype, set_autocast_cpu_enabled, set_autocast_dtype, set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 from framework.autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from framework.ops.casting import result_type
 from framework.ops.memory import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
@@ -166,7 +173,8 @@ from framework import autograd, func, utils
 from framework import errors, kernels, linalg, return_types, special
 from framework import nn
 from framework import optim
-from framework import accelerator, backends, cuda, testing, version
+from framework import accelerator, amp, backends, cpu, cuda, testing, version
+from framework.amp import GradScaler
 from framework.func import vmap
 
 from framework.io import load, save

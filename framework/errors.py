@@ -38,6 +38,10 @@ class GraphError(RuntimeError):
     """A misuse of the autograd graph: freed buffers, a value overwritten in place, no gradient to ask for."""
 
 
+class ScalerError(RuntimeError, AssertionError):
+    """Steps of a ``GradScaler`` in an order that makes no sense."""
+
+
 class DeviceError(RuntimeError, AssertionError):
     """A device that is absent, which PyTorch reports by an AssertionError, or operands on two devices."""
 

@@ -1,7 +1,15 @@
-"""Random generators: counter-based (Philox), so that a seed gives the same numbers whatever the number of threads."""
+"""Random generators: counter-based (Philox), so that a seed gives the same numbers whatever the number of threads.
+
+A GPU's generator runs through the same stream of words as the CPU's, and draws from the same places of it: raw bits, so
+dropout's masks; uniform numbers; and integers, but for one that NumPy would reject and draw anew, of which there is less
+than one in ``2**32 / range`` (in ``2**64 / range`` for a range above ``2**32``). Poisson and binomial counts are drawn on
+the host. The GPU's normal numbers (by Box and Muller's method) and permutations are others than the CPU's.
+States move between devices.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -34,6 +42,7 @@ class Generator:
 
     Attributes:
         device: where its numbers are drawn.
+        stream: on a GPU, where it is in its stream; kernels that draw for themselves take their words from it.
 
     Example:
         >>> g = framework.Generator().manual_seed(0)
@@ -43,6 +52,7 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = devices.device(device)
+        self.stream: Any = None
         self._shared = False  # whether ``keyed`` blocks replace its stream: so for the CPU's default generator
         self.manual_seed(67280421310721)
 
@@ -60,8 +70,12 @@ class Generator:
             stream.manual_seed(seed)
             return self
         self._seed = seed % 2**64
-        self._block = 0  # on a GPU: the next block of four words
-        self._numpy = np.random.Generator(np.random.Philox(key=self._seed)) if self.device.type == "cpu" else None
+        if self.device.type == "cpu":
+            self._numpy = np.random.Generator(np.random.Philox(key=self._seed))
+        else:
+            from framework.kernels.cuda.random import Stream
+
+            self._numpy, self.stream = None, Stream(self._seed)
         return self
 
     def seed(self) -> int:
@@ -75,9 +89,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Where the stream is, as a uint8 tensor for ``set_state``."""
-        if self.numpy is None:
-            return wrap(np.array([self._seed, self._block], np.uint64).view(np.uint8))
-        state = self.numpy.bit_generator.state
+        state = (self.stream.host() if self.numpy is None else self.numpy.bit_generator).state
         values = {**state, **state["state"], "seed": self._seed}
         parts = [np.atleast_1d(np.asarray(values[name], np.uint64)) for name, _ in _FIELDS]
         return wrap(np.concatenate(parts).view(np.uint8))
@@ -87,27 +99,27 @@ class Generator:
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
             raise TypeError("set_state: expected a uint8 tensor from get_state()")
         words = np.frombuffer(devices.move(new_state.array, devices.CPU).tobytes(), np.uint64)
-        expected = sum(count for _, count in _FIELDS) if self.numpy is not None else 2
+        expected = sum(count for _, count in _FIELDS)
         if words.size != expected:
             raise ArgumentError(
                 f"set_state: RNG state is wrong size: expected {expected * 8} bytes, got {words.size * 8}"
             )
-        if self.numpy is None:
-            self._seed, self._block = int(words[0]), int(words[1])
-            return self
         values: dict[str, Any] = {}
         start = 0
         for name, count in _FIELDS:
             values[name] = words[start : start + count] if count > 1 else int(words[start])
             start += count
         inner = {"counter": values["counter"].copy(), "key": values["key"].copy()}
-        self.numpy.bit_generator.state = {
+        host = np.random.Philox() if self.numpy is None else self.numpy.bit_generator
+        host.state = {
             "bit_generator": "Philox",
             "state": inner,
             "buffer": values["buffer"].copy(),
             **{name: values[name] for name in ("buffer_pos", "has_uint32", "uinteger")},
         }
         self._seed = int(values["seed"])
+        if self.numpy is None:
+            self.stream = type(self.stream).after(host)
         return self
 
     def clone_state(self) -> Generator:
@@ -119,13 +131,6 @@ class Generator:
 
     # What the ops draw
 
-    def _words(self, count: int) -> Any:
-        from framework.kernels.philox import words
-
-        first = self._block
-        self._block += -(-count // 4)
-        return words(devices.module_of(self.device), count, self._seed, first)
-
     def uniform(self, shape: tuple[int, ...], kind: Any) -> Any:
         """An array of a real floating dtype, evenly distributed in [0, 1)."""
         bits = _BITS.get(kind)
@@ -133,15 +138,7 @@ class Generator:
             if bits is None:
                 return self.numpy.random(shape, kind)
             return (self.numpy.integers(0, 2**bits, shape, np.uint16) * np.float32(2.0**-bits)).astype(kind)
-        count = int(np.prod(shape, dtype=np.int64))
-        if kind == np.float64:
-            return ((self._words(2 * count).view(np.uint64) >> np.uint64(11)) * 2.0**-53).reshape(shape)
-        bits = bits or 24
-        return (
-            ((self._words(count) >> np.uint32(32 - bits)).astype(np.float32) * np.float32(2.0**-bits))
-            .astype(kind)
-            .reshape(shape)
-        )
+        return self.stream.uniform(math.prod(shape), kind).reshape(shape)
 
     def normal(self, shape: tuple[int, ...], kind: Any) -> Any:
         """An array of a real floating dtype, normally distributed with mean 0 and deviation 1."""
@@ -150,7 +147,7 @@ class Generator:
             return self.numpy.standard_normal(shape, work).astype(kind, copy=False)
         # Box and Muller: two uniform numbers make two normal ones
         xp = devices.module_of(self.device)
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         half = -(-count // 2)
         u = self.uniform((2, half), work)
         radius, angle = xp.sqrt(-2 * xp.log1p(-u[0])), work.type(2 * np.pi) * u[1]
@@ -164,7 +161,7 @@ class Generator:
         """So many random uint16 numbers: the cheapest draws, for masks."""
         if self.numpy is not None:
             return self.numpy.bit_generator.random_raw((count + 3) // 4).view(np.uint16)[:count]
-        return self._words((count + 1) // 2).view(np.uint16)[:count]
+        return self.stream.words((count + 3) // 4).view(np.uint16)[:count]
 
     def each_bits16(self, count: int, use: Callable[[int, Any], None]) -> None:
         """Draw what ``bits16`` would, in threads where it is much: ``use`` gets each run's first place and numbers.
@@ -201,31 +198,30 @@ class Generator:
         """An int64 array (uint64 where ``high`` exceeds 2**63) evenly distributed in [low, high)."""
         if self.numpy is not None:
             return self.numpy.integers(low, high, shape, np.uint64 if high > 2**63 else np.int64)
-        xp = devices.module_of(self.device)
-        count = int(np.prod(shape, dtype=np.int64))
-        wide = self._words(2 * count).view(np.uint64)
-        drawn = wide % np.uint64(high - low) if high - low < 2**64 else wide
-        return (drawn.astype(np.int64) + low if high <= 2**63 else drawn + xp.uint64(low)).reshape(shape)
+        return self.stream.integers(math.prod(shape), low, high).reshape(shape)
 
     def permutation(self, count: int) -> Any:
         """The numbers below ``count`` in random order, int64."""
         if self.numpy is not None:
             return self.numpy.permutation(count)
-        return devices.module_of(self.device).argsort(self._words(2 * count).view(np.uint64))
+        return devices.module_of(self.device).argsort(self.stream.words(count))
 
     def poisson(self, rates: Any) -> Any:
         """An int64 array of Poisson-distributed counts with these float64 rates."""
         if self.numpy is not None:
             return self.numpy.poisson(rates)
-        host = np.random.Generator(np.random.Philox(key=int(self._words(2).get().view(np.uint64)[0])))
-        return devices.move(host.poisson(devices.move(rates, devices.CPU)), self.device)
+        return self._drawn_on_host("poisson", rates)
 
     def binomial(self, counts: Any, chances: Any) -> Any:
         """An int64 array of the successes in so many trials with these chances."""
         if self.numpy is not None:
             return self.numpy.binomial(counts, chances)
-        host = np.random.Generator(np.random.Philox(key=int(self._words(2).get().view(np.uint64)[0])))
-        drawn = host.binomial(devices.move(counts, devices.CPU), devices.move(chances, devices.CPU))
+        return self._drawn_on_host("binomial", counts, chances)
+
+    def _drawn_on_host(self, method: str, *arrays: Any) -> Any:
+        host = np.random.Generator(self.stream.host())
+        drawn = getattr(host, method)(*(devices.move(array, devices.CPU) for array in arrays))
+        self.stream = type(self.stream).after(host.bit_generator)
         return devices.move(drawn, self.device)
 
 

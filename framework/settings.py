@@ -58,12 +58,12 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """How exact float32 products of matrices must be.
+    """How exact float32 products of matrices, convolutions and recurrent nets must be, on every device.
 
     Args:
         precision: "highest" (24 bits), "high" (TF32 allowed) or "medium" (bfloat16 allowed). On the CPU "high" gains
             nothing but where oneDNN has a mode for it, and "medium" doubles the speed of large products on processors
-            that multiply bfloat16; a GPU uses TF32 for both.
+            that multiply bfloat16 faster; a GPU uses TF32 for both.
     """
     if precision not in PRECISIONS:
         warnings.warn(

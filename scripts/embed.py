@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from support.console import Parser, number, run
+from support.placing import HELP, device
 
 from framework.errors import ArgumentError, StateError
 from framework.io import FileFormatError, atomic_path
@@ -33,7 +34,7 @@ def parse() -> Any:
     add("--query", action="append", metavar="TEXT", help="print the nearest sentences; may be given more than once")
     add("--top", type=number(int, 1), default=5, help="how many")
     add("--batch-size", type=number(int, 1), default=32)
-    add("--device", default="cpu")
+    add("--device", type=device, default="cpu", help=HELP)
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from support.console import Parser, number, progress, run
 from support.pictures import draw_confusion
+from support.placing import HELP, device
 from support.run import write_json
 from support.tasks import trained_in
 
@@ -29,7 +30,7 @@ def parse() -> Any:
     add("--out", help="the folder for evaluation.json and confusion.png; the run's unless given")
     add("--batch-size", type=number(int, 1), default=100)
     add("--workers", type=number(int, 0), default=2, help="threads that prepare batches")
-    add("--device", default="cpu")
+    add("--device", type=device, default="cpu", help=HELP)
     return parser.parse_args()
 
 

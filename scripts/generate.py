@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support.console import Parser, number, run
+from support.placing import HELP, device
 from support.writing import write
 
 import framework as F
@@ -59,7 +60,7 @@ def parse() -> Any:
     add("--no-repeat-ngram-size", type=number(int, 0), default=0, help="let no sequence of so many tokens come twice")
     add("--stop", action="append", metavar="TEXT", help="end where this was written; may be given more than once")
     add("--seed", type=number(int, 0), help="draws the same text each time")
-    add("--device", default="cpu")
+    add("--device", type=device, default="cpu", help=HELP)
     return parser.parse_args()
 
 

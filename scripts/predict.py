@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.console import Parser, number, run
+from support.placing import HELP, device
 from support.tasks import trained_in
 
 import framework as F
@@ -19,7 +20,7 @@ def main() -> int:
     parser = Parser(prog="predict.py", description="Print the classes of new pictures or texts.")
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="the folder of a training run")
     parser.add_argument("--top", type=number(int, 1), default=3, help="how many classes to print for each sample")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=device, default="cpu", help=HELP)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a picture's path, or a text")
     args = parser.parse_args()
 

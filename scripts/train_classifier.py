@@ -11,18 +11,18 @@ folder holds ``last.ckpt`` (to go on from with ``--resume``, bit for bit), ``mod
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
 
-from support import cached
+from support import cached, mixed
 from support import run as runs
 from support.console import GracefulStop, Parser, number, progress, run
 from support.images import NAMED
+from support.placing import HELP, device
 from support.preparation import AUGMENTATIONS, POLICIES
 from support.recipe import OPTIMIZERS, SCHEDULES, loss_of, mixing_for, optimizer_for, schedule_for
-from support.state import Checkpoints, State
+from support.state import Checkpoints, Losses, State
 from support.tasks import Task, task_for, task_of
 
 import framework as F
@@ -99,7 +99,8 @@ def parse() -> Any:
         type=number(int, 8),
         help="pixels a side, for folders of pictures; 224, or what the weights bring",
     )
-    add("--device", default="cpu")
+    add("--device", type=device, help=f"{HELP}; cpu unless given")
+    add("--amp", choices=mixed.TYPES, default="off", help=mixed.HELP)
     add("--workers", type=number(int, 0), help="threads that prepare batches; 2 for pictures, 0 for texts")
     add("--seed", type=number(int, 0), default=0)
     add("--out", help="the run's folder; a new one under runs/ unless given")
@@ -125,26 +126,31 @@ def settle(args: Any) -> tuple[type[Task], Path, Path | None]:
     for name, value in given.items():
         if value is not None or name == "checkpoint_steps":
             setattr(args, name, value)
+    args.device = device(args.device)
     return task_of(folder), folder, checkpoint
 
 
-def evaluate(model: Any, forward: Any, loader: Any, device: str) -> tuple[float, float, Any, Any]:
+def evaluate(model: Any, forward: Any, loader: Any, args: Any) -> tuple[float, float, Any, Any]:
     """Mean loss and accuracy over a data set, the class probabilities (N, classes), and the targets (N)."""
     model.eval()
-    scores, targets, total = [], [], 0.0
+    scores, targets, losses = [], [], []
     with F.no_grad():
         for x, y in loader:
-            out = forward(model, x, device)
-            total += nn.functional.cross_entropy(out, y.to(device), reduction="sum").item()
-            scores.append(out.softmax(1).cpu())
+            with mixed.autocast(args):
+                out = forward(model, x, args.device)
+            out = out.float()
+            losses.append(nn.functional.cross_entropy(out, y.to(args.device, non_blocking=True), reduction="sum"))
+            scores.append(out.softmax(1))
             targets.append(y)
-    probabilities, truth = F.cat(scores).numpy(), F.cat(targets).numpy()
-    return total / len(truth), float((probabilities.argmax(1) == truth).mean()), probabilities, truth
+    probabilities, truth = F.cat(scores).cpu().numpy(), F.cat(targets).numpy()
+    loss = sum(F.stack(losses).tolist()) / len(truth)
+    return loss, float((probabilities.argmax(1) == truth).mean()), probabilities, truth
 
 
 def train(args: Any) -> int:
     """The whole of a run: the exit code."""
     kind, folder, checkpoint = settle(args)
+    mixed.check(args)
     F.manual_seed(args.seed)
     task = kind(args) if checkpoint is None else kind(args, folder)
     model, config = task.build(args)
@@ -184,8 +190,12 @@ def train(args: Any) -> int:
     mixing = mixing_for(args, len(task.classes))
     criterion = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
     state = State()
+    losses = Losses(state, args.lr, args.device)
 
+    scaler = mixed.scaler_for(args)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "state": state}
+    if scaler.is_enabled():
+        parts["scaler"] = scaler
     if average is not None:
         parts["average"] = average
     checkpoints = Checkpoints(parts, args.checkpoint_steps, began)
@@ -203,33 +213,33 @@ def train(args: Any) -> int:
             done = state.step - state.epoch * len(loader)
             for x, y in progress(iter(loader), len(loader), label, done):
                 done += 1
-                mixed, targets = (x, y) if mixing is None else mixing(x, y)
-                loss = loss_of(criterion, forward(learner, mixed, args.device), targets.to(args.device))
-                (loss / args.accumulate if args.accumulate > 1 else loss).backward()
+                inputs, targets = (x, y) if mixing is None else mixing(x, y)
+                with mixed.autocast(args):
+                    outputs = forward(learner, inputs, args.device)
+                    loss = loss_of(criterion, outputs, targets.to(args.device, non_blocking=True))
+                scaler.scale(loss / args.accumulate if args.accumulate > 1 else loss).backward()
                 if done % args.accumulate == 0 or done == len(loader):
                     if args.clip_grad_norm:
+                        scaler.unscale_(optimizer)
                         nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
-                    optimizer.step()
+                    scaler.step(optimizer)
+                    scaler.update()
                     optimizer.zero_grad()
                     schedule.step()
                     if average is not None:
                         average.update_parameters(model)
-                state.step += 1
-                state.loss_sum += loss.item() * len(y)
-                state.seen += len(y)
-                if not math.isfinite(state.loss_sum):
-                    raise ArgumentError(
-                        f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})"
-                    )
+                losses.add(loss, len(y))
                 # between the batches of one step gradients are kept nowhere: a run can go on only from a step's end
                 if (stop.requested or checkpoints.due()) and (done % args.accumulate == 0 or done == len(loader)):
+                    losses.read()
                     checkpoints.save(folder / runs.CHECKPOINT)
                     if stop.requested:
                         print(
                             f"stopped at step {state.step}; go on with: python scripts/train_classifier.py --resume {folder}"
                         )
                         return 130
-            loss_, accuracy, scores, truth = evaluate(best, forward, tests, args.device)
+            losses.read()
+            loss_, accuracy, scores, truth = evaluate(best, forward, tests, args)
             state.epoch += 1
             row = {
                 "epoch": state.epoch,
@@ -251,15 +261,16 @@ def train(args: Any) -> int:
     measured = task.held_out if task.final is task.test else "test"
     if task.final is not task.test:
         finals = task.test_loader(task.final, args)
-        loss_, accuracy, scores, truth = evaluate(whole, task.forward, finals, args.device)
+        loss_, accuracy, scores, truth = evaluate(whole, task.forward, finals, args)
     elif scores is None:  # the run was complete already
-        loss_, accuracy, scores, truth = evaluate(best, forward, tests, args.device)
+        loss_, accuracy, scores, truth = evaluate(best, forward, tests, args)
     task.finish(folder, state.history, scores, truth)
     summary = {
         "task": task.kind,
         "model": name,
         "data": task.name,
         "epochs": state.epoch,
+        "amp": args.amp,
         "seconds": round(state.seconds, 2),
         "metrics": {"accuracy": accuracy, "loss": loss_},
     }

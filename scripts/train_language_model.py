@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from support import corpus as corpora
+from support import mixed
 from support import run as runs
 from support.console import GracefulStop, Parser, number, progress, run
 from support.pictures import draw_losses
+from support.placing import HELP, device, pinned
 from support.recipe import OPTIMIZERS, SCHEDULES, fill, optimizer_for, refuse, schedule_for
-from support.state import Checkpoints, State
+from support.state import Checkpoints, Losses, State
 from support.writing import write
 
 import framework as F
@@ -61,7 +63,8 @@ def parse() -> Any:
     add("--eval-every", type=number(int, 1), default=250, help="steps between two measurements, each with a sample")
     add("--prompt", default="", help="what the samples begin with")
     add("--sample-length", type=number(int, 0), default=200, help="tokens of a sample; 0 for none")
-    add("--device", default="cpu")
+    add("--device", type=device, help=f"{HELP}; cpu unless given")
+    add("--amp", choices=mixed.TYPES, default="off", help=mixed.HELP)
     add("--seed", type=number(int, 0), default=0)
     add("--out", help="the run's folder; a new one under runs/ unless given")
     add("--resume", help="the folder of a run to go on with; its settings hold, but for --steps and --device")
@@ -82,6 +85,7 @@ def settle(args: Any) -> tuple[Path, Path | None]:
         for name, value in given.items():
             if value is not None or name == "checkpoint_steps":
                 setattr(args, name, value)
+        args.device = device(args.device)
         return folder, checkpoint
     if args.data is None:
         raise ArgumentError("--data: give a text file, or a folder with train.txt and valid.txt")
@@ -96,22 +100,26 @@ def settle(args: Any) -> tuple[Path, Path | None]:
     return Path(), None
 
 
-def evaluate(model: Any, blocks: Any, device: str) -> float:
+def evaluate(model: Any, blocks: Any, args: Any) -> float:
     """The mean loss of a token."""
+    where = args.device
     model.eval()
-    total, tokens = 0.0, 0
+    losses, tokens = [], 0
     with F.no_grad():
-        for x, y in DataLoader(blocks, 64):
-            logits = model(x.to(device)).logits
-            total += nn.functional.cross_entropy(logits.flatten(0, 1), y.to(device).flatten(), reduction="sum").item()
+        for x, y in DataLoader(blocks, 64, pin_memory=pinned(where)):
+            with mixed.autocast(args):
+                logits = model(x.to(where, non_blocking=True)).logits
+                targets = y.to(where, non_blocking=True).flatten()
+                losses.append(nn.functional.cross_entropy(logits.flatten(0, 1), targets, reduction="sum"))
             tokens += y.numel()
     model.train()
-    return total / tokens
+    return float(sum(F.stack(losses).tolist())) / tokens
 
 
 def train(args: Any) -> int:
     """The whole of a run: the exit code."""
     folder, checkpoint = settle(args)
+    mixed.check(args)
     F.manual_seed(args.seed)
     known = None if checkpoint is None else folder
     corpus = corpora.load_corpus(args.data)
@@ -138,10 +146,14 @@ def train(args: Any) -> int:
 
     # one pass is the whole run: its blocks follow from one seed, wherever it stops and goes on
     sampler = RandomSampler(blocks, replacement=True, num_samples=args.steps * args.batch_size)
-    loader = DataLoader(blocks, args.batch_size, sampler=sampler)
+    loader = DataLoader(blocks, args.batch_size, sampler=sampler, pin_memory=pinned(args.device))
     schedule = schedule_for(optimizer, args.schedule, args.warmup, args.steps)
     state = State()
+    losses = Losses(state, args.lr, args.device)
+    scaler = mixed.scaler_for(args)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "state": state}
+    if scaler.is_enabled():
+        parts["scaler"] = scaler
     checkpoints = Checkpoints(parts, args.checkpoint_steps, time.monotonic())
     if checkpoint is not None:
         checkpoints.load(checkpoint)
@@ -150,27 +162,26 @@ def train(args: Any) -> int:
     with GracefulStop() as stop:
         model.train()
         for x, y in progress(iter(loader), args.steps, "training", state.step) if state.step < args.steps else ():
-            logits = model(x.to(args.device)).logits
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1), y.to(args.device).flatten())
-            loss.backward()
+            with mixed.autocast(args):
+                logits = model(x.to(args.device, non_blocking=True)).logits
+                targets = y.to(args.device, non_blocking=True).flatten()
+                loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets)
+            scaler.scale(loss).backward()
             if args.clip_grad_norm:
+                scaler.unscale_(optimizer)
                 nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             optimizer.zero_grad()
             schedule.step()
-            state.step += 1
-            state.loss_sum += loss.item()
-            state.seen += 1
-            if not math.isfinite(state.loss_sum):
-                raise ArgumentError(
-                    f"the loss is not finite at step {state.step}; try a smaller --lr (it is {args.lr})"
-                )
+            losses.add(loss, 1)
             measured = state.step % args.eval_every == 0 or state.step == args.steps
             if measured:
+                losses.read()
                 row = {
                     "step": state.step,
                     "train_loss": state.loss_sum / state.seen,
-                    "loss": evaluate(model, corpora.some(tests, EVALUATED), args.device),
+                    "loss": evaluate(model, corpora.some(tests, EVALUATED), args),
                     "sample": sample(model, tokenizer, args, state.step),
                 }
                 state.history.append(row)
@@ -182,6 +193,7 @@ def train(args: Any) -> int:
                 runs.save_weights(folder, model)
                 runs.write_metrics(folder, state.history)
             if stop.requested or measured or checkpoints.due():
+                losses.read()
                 checkpoints.save(folder / runs.CHECKPOINT)
                 if stop.requested and state.step < args.steps:
                     print(
@@ -189,13 +201,14 @@ def train(args: Any) -> int:
                     )
                     return 130
 
-    loss_ = evaluate(model, tests, args.device)
+    loss_ = evaluate(model, tests, args)
     draw_losses(folder, state.history)
     summary = {
         "task": KIND,
         "model": name,
         "data": corpus.name,
         "steps": state.step,
+        "amp": args.amp,
         "seconds": round(state.seconds, 2),
         "metrics": {"loss": loss_, "perplexity": math.exp(min(loss_, 700.0))},
     }

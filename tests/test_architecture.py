@@ -18,7 +18,7 @@ ORDER = ("framework", "hub", "vision text", "scripts")
 # inside framework, a room may import those of its own and of smaller rank
 RANKS = {
     "errors": 0, "dtypes": 0, "devices": 0, "kernels": 1,
-    "tensor": 2, "ops": 2, "autograd": 2, "methods": 2, "profiler": 2, "random": 2, "printing": 2, "return_types": 2, "cuda": 2, "backends": 3, "accelerator": 3, "settings": 0, "version": 0, "testing": 3, "func": 4,
+    "tensor": 2, "ops": 2, "autograd": 2, "methods": 2, "profiler": 2, "random": 2, "printing": 2, "return_types": 2, "cuda": 2, "amp": 2, "cpu": 2, "backends": 3, "accelerator": 3, "settings": 0, "version": 0, "testing": 3, "func": 4,
     "linalg": 2, "special": 2, "legacy": 2, "nn": 3, "optim": 4, "data": 4, "io": 4,
 }  # fmt: skip
 LIBRARIES = {"cupy", "onednn", "dnnl", "cudnn", "cublas", "torch", "mkl"}

@@ -20,7 +20,7 @@ NAMESPACES = (
     "nn.utils.parametrizations", "nn.utils.prune", "nn.Module", "optim", "optim.Optimizer", "optim.lr_scheduler",
     "optim.swa_utils", "linalg", "special", "random", "autograd", "autograd.functional", "autograd.graph",
     "func", "utils.data", "utils.checkpoint", "cuda", "backends", "backends.cuda",
-    "backends.cudnn", "accelerator", "testing", "Generator", "profiler", "autograd.profiler",
+    "backends.cudnn", "accelerator", "amp", "cuda.amp", "cpu.amp", "testing", "Generator", "profiler", "autograd.profiler",
 )  # fmt: skip
 
 # Left out, by reason: names, with "*" for any letters; "cuda.x" is left out of one namespace alone.
@@ -52,14 +52,13 @@ LEFT_OUT = {
         TorchDispatchMode""",
     "fft and audio": "*_window istft stft",
     "nested and masked tensors": "jagged to_padded_tensor",
-    "mixed precision": "*autocast* GradScaler",
     "the profiler's inner workings, and other tools that time": """
         autograd.Profiler* autograd.profiler.ProfilerC* autograd.profiler.ProfilerS* Benchmark* emit_itt emit_nvtx
         EnforceUnique ExecutionTraceObserver is_fbcode Kineto* kineto_available load_nvprof MEMORY_EVENT_NAME
         MemRecordsAcc OUT_OF_MEMORY_EVENT_NAME profiler.Optimizer profiler.register_* profiler_* RecordScope
         ThroughputBenchmark""",
     "other devices than CPU and CUDA": """
-        AcceleratorError batch_norm_* cudnn_* DEVICE_REQUIREMENT DeviceObjType DeviceType get_device_module ipu*
+        *_autocast_ipu_* *_autocast_xla_* AcceleratorError batch_norm_* cudnn_* DEVICE_REQUIREMENT DeviceObjType DeviceType get_device_module ipu*
         is_vulkan_available miopen* mkldnn_* mtia* *StreamObjType to_mkldnn torch.Event torch.Stream xpu*""",
     "rare linear algebra": """
         geqrf householder_product ldl_* linalg.lu lobpcg lu_* orgqr ormqr pca_lowrank svd_lowrank Tensor.lu torch.lu""",
@@ -95,7 +94,7 @@ LEFT_OUT = {
         profile_hook_step PYTORCH_RELEASES_CODE_CC *sdp* SDP* set_offset *solver* *sync_debug_mode temperature
         use_mem_pool utilization""",
     "helpers that are visible in PyTorch's modules but no part of them": """
-        *_MODES *_notes autograd.graph.Variable BufferDict classproperty common_args compiled_with_cxx11_abi
+        *_MODES *_notes amp_definitely_not_available autograd.graph.Variable BufferDict classproperty common_args compiled_with_cxx11_abi
         factory_kwargs from_file init_num_threads multi_dim_common nn.functional.Tensor optim.lr_scheduler.inf
         optim.lr_scheduler.Optimizer optim.lr_scheduler.Tensor special.Tensor torch.ModuleDict torch.ParameterDict
         TYPE_CHECKING USE_*""",

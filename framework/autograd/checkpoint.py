@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
+from framework.autograd import autocast_state
 from framework.autograd.mode import enable_grad, is_grad_enabled
 from framework.autograd.op import saved_tensors_hooks
 from framework.errors import ArgumentError, GraphError
@@ -26,6 +27,7 @@ class _Call:
         self.parameters: list[Tensor] = []
         self.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         self.state = get_rng_state() if keep else None
+        self.casting = autocast_state.current()
 
     def run(self, tensors: Iterable[Tensor]) -> Any:
         args = list(self.args)
@@ -36,7 +38,7 @@ class _Call:
     def again(self, tensors: Iterable[Tensor]) -> Any:
         from framework.random import fork_rng, set_rng_state
 
-        with fork_rng() if self.state is not None else nullcontext():
+        with autocast_state.restored(self.casting), fork_rng() if self.state is not None else nullcontext():
             if self.state is not None:
                 set_rng_state(self.state)
             return self.run(tensors)

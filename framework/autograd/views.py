@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import outside, region
+from framework.autograd.autocast_lists import LISTED
 from framework.autograd.mode import _enabled, enable_grad
 from framework.autograd.op import OUTPUT, Op, _saved_hooks, apply, edge_of, record, sequence
 from framework.errors import DtypeError, GraphError, ShapeError
@@ -244,7 +246,11 @@ def inplace(function: Callable[..., Any], name: str, over: Callable[..., Any] | 
             reads its output only. It saves a pass over the memory.
     """
 
+    asks = getattr(function, "__name__", "") in LISTED
+
     def method(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if asks and region() is not None:
+            return outside(method, input, *args, **kwargs)  # type: ignore[no-any-return]
         check_writable(input, name)
         if over is not None and _saved_hooks.get() is None:  # a hook may keep what it is given: not this memory
             return write(input, over(input, *args, **kwargs), name, over=True)

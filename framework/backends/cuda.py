@@ -9,7 +9,9 @@ from framework.tensor import missing
 
 
 class _Matmul:
-    """``matmul.allow_tf32``: whether float32 products may round to TF32. It and the matmul precision are one setting."""
+    """``matmul.allow_tf32``: whether float32 products may round to TF32. It and the matmul precision are one setting,
+    which convolutions follow too.
+    """
 
     @property
     def allow_tf32(self) -> bool:
@@ -18,7 +20,8 @@ class _Matmul:
 
     @allow_tf32.setter
     def allow_tf32(self, value: bool) -> None:
-        settings.set_float32_matmul_precision("high" if value else "highest")
+        if value != self.allow_tf32:
+            settings.set_float32_matmul_precision("high" if value else "highest")
 
     allow_fp16_reduced_precision_reduction = False  # sums of half-precision products are kept in float32
     allow_bf16_reduced_precision_reduction = False

@@ -11,6 +11,7 @@ from typing import Any as _Any
 
 from framework.errors import OutOfMemoryError as _OutOfMemoryError
 from framework.tensor import missing as _missing
+from framework.cuda import amp as amp
 from framework.cuda.gpus import (
     DeviceProperties, can_device_access_peer, current_device, device, device_count, device_of, get_device_capability,
     get_device_name, get_device_properties, init, is_available, is_bf16_supported, is_initialized, is_tf32_supported,

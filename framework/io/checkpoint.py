@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from framework import cuda
 from framework.io.serialization import load, save
 from framework.io.weights import FileFormatError
 from framework.random import get_rng_state, set_rng_state
@@ -14,7 +15,7 @@ VERSION = 1
 
 
 def save_checkpoint(path: str | os.PathLike[str], **parts: Any) -> None:
-    """Write a checkpoint of everything given, and of the random state.
+    """Write a checkpoint of everything given, and of the random state, of GPUs too where they are in use.
 
     Args:
         path: the file. A kill while it is written leaves the one that was there.
@@ -25,7 +26,10 @@ def save_checkpoint(path: str | os.PathLike[str], **parts: Any) -> None:
         >>> save_checkpoint("run/last.ckpt", model=model, optimizer=optimizer, loader=loader, epoch=3)
     """
     states = {name: part.state_dict() if hasattr(part, "state_dict") else part for name, part in parts.items()}
-    save({"version": VERSION, "random": get_rng_state(), "parts": states}, path)
+    kept = {"version": VERSION, "random": get_rng_state(), "parts": states}
+    if cuda.is_initialized():
+        kept["random_cuda"] = cuda.get_rng_state_all()
+    save(kept, path)
 
 
 def load_checkpoint(path: str | os.PathLike[str], **parts: Any) -> dict[str, Any]:
@@ -50,6 +54,9 @@ def load_checkpoint(path: str | os.PathLike[str], **parts: Any) -> dict[str, Any
     for name, part in parts.items():
         part.load_state_dict(states[name])
     set_rng_state(found["random"])
+    if cuda.is_initialized():
+        for index, state in zip(range(cuda.device_count()), found.get("random_cuda", ())):
+            cuda.set_rng_state(state, index)
     return dict(states)
 
 

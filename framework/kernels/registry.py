@@ -15,7 +15,7 @@ from framework.devices import array_module
 
 FAMILIES = (
     "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize",
-    "optimizer", "elementwise",
+    "optimizer", "elementwise", "conversion",
 )  # fmt: skip
 LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elementwise work
 
@@ -25,10 +25,14 @@ LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
     "cpu": {
         "onednn": (
             "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation",
-            "dropout", "resize", "optimizer", "elementwise",
+            "dropout", "resize", "optimizer", "elementwise", "conversion",
         ),
     },
-    "cuda": {},
+    "cuda": {
+        "cuda": ("softmax", "norm", "dropout"),
+        "cublas": ("gemm",),
+        "cudnn": ("recurrent",),
+    },
 }  # fmt: skip
 
 
@@ -116,6 +120,18 @@ def choose(family: str, *arrays: Any, **params: Any) -> Any:
     if device == "cuda" and forced is None and kernel is found[-1]:
         why = "; ".join(f"{other.NAME}: {other.declines(*arrays, **params)}" for other in found[:-1])
         _fallbacks[family, why or "no library serves it"] += 1
+    return kernel
+
+
+def next_after(name: str, family: str, why: str, *arrays: Any, **params: Any) -> Any:
+    """The implementation that serves a call which a library took on and turned out not to serve, and said why."""
+    found = table(family, _device_of(arrays))
+    place = next(number for number, kernel in enumerate(found) if name == kernel.NAME)
+    for kernel in found[place + 1 :]:
+        if kernel.declines(*arrays, **params) is None:
+            break
+    if kernel is found[-1]:
+        _fallbacks[family, why] += 1
     return kernel
 
 

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from framework.autograd.autocast import region
 from framework.autograd.mode import is_grad_enabled
 from framework.kernels.generic.windows import output_lengths
 from framework.nn import activation as activations
@@ -106,8 +107,8 @@ class _Layer:
     _folded: Any = None  # the batch norm's values that were folded in, as versions, and the weight and bias this gave
 
     def forward(self, input: Any) -> Any:
-        """The output, computed later where no gradient is recorded."""
-        if is_grad_enabled() or self.training or not self._answers(input):  # type: ignore[attr-defined]
+        """The output, computed later where no gradient is recorded and no autocast changes types on the way."""
+        if is_grad_enabled() or self.training or region() is not None or not self._answers(input):  # type: ignore[attr-defined]
             return super().forward(input)  # type: ignore[misc]
         return Deferred(self, input)
 

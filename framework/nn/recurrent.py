@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+from framework.autograd.autocast import region
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.nn import init
 from framework.nn.module import Module
@@ -116,7 +117,7 @@ class RNNBase(Module):
     def check_input(self, input: Any, batch_sizes: Any) -> None:
         """Refuse an input whose dtype or shape does not fit."""
         name, weight = type(self).__name__, getattr(self, self._all_weights[0][0])
-        if input.dtype != weight.dtype:
+        if input.dtype != weight.dtype and region() is None:
             raise DtypeError(
                 f"{name}: input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}); convert the input "
                 f"with input.to({weight.dtype}) or the model with model.to({input.dtype})"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.autograd.views import inplace
 from framework.errors import ArgumentError, ShapeError
@@ -236,6 +237,8 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 
 def softplus(input: Any, beta: float = 1, threshold: float = 20, *, out: Any = None) -> Any:
     """``log(1 + exp(beta * input)) / beta``, a smooth relu; ``input`` itself where ``beta * input > threshold``."""
+    if region() is not None:
+        return recast(softplus, locals())
     return _call(Softplus, "softplus", input, out=out, beta=beta, threshold=threshold)
 
 
@@ -311,6 +314,8 @@ def prelu(input: Any, weight: Any) -> Any:
 
     Reference: He et al., 2015, "Delving deep into rectifiers", https://arxiv.org/abs/1502.01852
     """
+    if region() is not None:
+        return recast(prelu, locals())
     for x in (input, weight):
         if array_of(x, "prelu").dtype.kind not in REAL:
             raise unsupported("prelu", x)

@@ -17,7 +17,7 @@ from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, Scalar, apply, new, record_pair
 from framework.errors import ArgumentError, DtypeError
 from framework.kernels.registry import LARGE, choose
-from framework.ops.casting import NUMBERS, cast, into, promote
+from framework.ops.casting import NUMBERS, cast, convert, into, promote
 from framework.ops.pointwise import binary, broadcast_error, unary, widen
 from framework.tensor import Tensor
 
@@ -29,7 +29,7 @@ _NEITHER: list[Any] = [None, None]
 def fixed(y: Any, a: Any, b: Any) -> Any:
     """A result in its operands' dtype: NumPy's 16-bit types turn into float32 beside a Python float."""
     kind = getattr(a, "dtype", None) or b.dtype
-    return y if y.dtype is kind or y.dtype == kind else y.astype(kind)
+    return y if y.dtype is kind or y.dtype == kind else convert(y, kind)
 
 
 def _mixed(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
@@ -39,7 +39,7 @@ def _mixed(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """
     kind = a.dtype if type(b) in _REAL else getattr(a, "dtype", None) or b.dtype
     if kind.itemsize == 2:
-        return operation(widen(a), widen(b)).astype(kind)
+        return convert(operation(widen(a), widen(b)), kind)
     y = operation(a, b)
     return y if y.dtype is kind else y.astype(kind)
 
@@ -50,7 +50,9 @@ def conj_value(x: Any) -> Any:
         return x.conj() if x.dtype.kind == "c" else x
     if isinstance(x, Tensor):
         return conj_physical(x) if x.array.dtype.kind == "c" else x
-    return x if x is None or type(x) in _REAL else x.conjugate() if np.iscomplexobj(x) else x
+    if x is None or type(x) in _REAL:
+        return x
+    return x.conjugate() if not hasattr(x, "dtype") or x.dtype.kind == "c" else x
 
 
 class Add(Op):

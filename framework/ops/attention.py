@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import devices
+from framework.autograd.autocast import recast, region
 from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
@@ -124,6 +125,8 @@ def scaled_dot_product_attention(
 
     Reference: https://arxiv.org/abs/1706.03762
     """
+    if region() is not None:
+        return recast(scaled_dot_product_attention, locals())
     if attn_mask is None and not dropout_p and not enable_gqa and _fits(query, key, value):
         shape = query.array.shape
         factor = 1 / math.sqrt(shape[-1]) if scale is None else float(scale)

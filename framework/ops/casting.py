@@ -12,6 +12,7 @@ from framework.autograd.mode import is_grad_enabled
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, GraphError
+from framework.kernels.registry import LARGE, choose
 from framework.tensor import Tensor
 
 NUMBERS = (bool, int, float, complex)
@@ -50,6 +51,8 @@ def convert(array: Any, dtype: np.dtype[Any]) -> Any:
     """An array's elements in another dtype: complex to real drops the imaginary part, as PyTorch does."""
     if array.dtype.kind == "c" and dtype.kind != "c":
         array = array.real if dtype.kind != "b" else array != 0
+    if array.size >= LARGE and dtype.itemsize + array.itemsize < 8 and type(array) is np.ndarray:
+        return choose("conversion", array, dtype).cast(array, dtype)
     return array.astype(dtype)
 
 

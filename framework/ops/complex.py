@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.autograd.views import apply_view
 from framework.devices import array_module
@@ -141,6 +142,8 @@ def view_as_complex(input: Any) -> Any:
     Raises:
         ShapeError: the last dim has not 2 elements, or they do not lie beside each other in memory.
     """
+    if region() is not None:
+        return recast(view_as_complex, locals())
     array = input.array if isinstance(input, Tensor) else input
     if array.dtype not in (dtypes.float32.numpy, dtypes.float64.numpy):
         raise DtypeError(f"view_as_complex: only float32 and float64 tensors have a complex view, got {input.dtype}")
@@ -195,6 +198,8 @@ class Polar(Op):
 
 def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
     """Complex numbers from their magnitudes and angles (radians), two float tensors of one dtype."""
+    if region() is not None:
+        return recast(polar, locals())
     _check_floats("polar", abs, angle, out)
     y = apply(Polar, abs, angle)
     return y if out is None else into(out, y, "polar")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.mode import is_grad_enabled
 from framework.autograd.op import Op, apply
 from framework.errors import ArgumentError, DtypeError, ShapeError
@@ -283,6 +284,8 @@ def conv1d(
     Shape:
         input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O,) -> (N, O, L') or (O, L').
     """
+    if region() is not None:
+        return recast(conv1d, locals())
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -309,6 +312,8 @@ def conv2d(
         >>> conv2d(framework.ones(1, 3, 8, 8), framework.ones(4, 3, 3, 3), padding=1).shape
         framework.Size([1, 4, 8, 8])
     """
+    if region() is not None:
+        return recast(conv2d, locals())
     return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -320,6 +325,8 @@ def conv3d(
     Shape:
         input (N, C, D, H, W) or (C, D, H, W), weight (O, C / groups, KD, KH, KW), bias (O,) -> (N, O, D', H', W').
     """
+    if region() is not None:
+        return recast(conv3d, locals())
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -329,6 +336,8 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     Shape:
         input (L, N, C), weight (K, C, O), bias (O,) -> (L + 2 * pad - K + 1, N, O).
     """
+    if region() is not None:
+        return recast(conv_tbc, locals())
     from framework.ops.shape import permute
 
     y = conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad)
@@ -340,6 +349,8 @@ def convolution(
     groups: int,
 ) -> Any:  # fmt: skip
     """The convolution, or transposed convolution, that the weight's number of dims tells."""
+    if region() is not None:
+        return recast(convolution, locals())
     from framework.ops.conv_transpose import transpose_convolve
 
     axes = weight.ndim - 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import apply
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.ops.conv import InputGradient, batched, check_types, check_weight, per_axis, unbatched
@@ -53,6 +54,8 @@ def conv_transpose1d(
     Shape:
         input (N, C, L) or (C, L), weight (C, O / groups, K), bias (O,) -> (N, O, L') or (O, L').
     """
+    if region() is not None:
+        return recast(conv_transpose1d, locals())
     return transpose_convolve(
         "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
@@ -79,6 +82,8 @@ def conv_transpose2d(
         >>> conv_transpose2d(framework.ones(1, 4, 8, 8), framework.ones(4, 3, 2, 2), stride=2).shape
         framework.Size([1, 3, 16, 16])
     """
+    if region() is not None:
+        return recast(conv_transpose2d, locals())
     return transpose_convolve(
         "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
@@ -93,6 +98,8 @@ def conv_transpose3d(
     Shape:
         input (N, C, D, H, W) or (C, D, H, W), weight (C, O / groups, KD, KH, KW), bias (O,) -> (N, O, D', H', W').
     """
+    if region() is not None:
+        return recast(conv_transpose3d, locals())
     return transpose_convolve(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )

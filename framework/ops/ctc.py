@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
@@ -189,6 +190,8 @@ def ctc_loss(
 
     Reference: https://www.cs.toronto.edu/~graves/icml_2006.pdf
     """
+    if region() is not None:
+        return recast(ctc_loss, locals())
     name = "ctc_loss"
     reduction = reduction_of(name, None, None, reduction)
     if log_probs.ndim not in (2, 3):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes, return_types
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError
@@ -170,6 +171,8 @@ def cumsum(input: Any, dim: int, *, dtype: dtypes.dtype | None = None, out: Any 
     Args:
         dtype: convert to this dtype first.
     """
+    if region() is not None:
+        return recast(cumsum, locals())
     y = _along(CumSum, "cumsum", _in_dtype(input, dtype), dim)
     return y if out is None else into(out, y, "cumsum", input)
 
@@ -181,6 +184,8 @@ def cumprod(input: Any, dim: int, *, dtype: dtypes.dtype | None = None, out: Any
     Args:
         dtype: convert to this dtype first.
     """
+    if region() is not None:
+        return recast(cumprod, locals())
     y = _along(CumProd, "cumprod", _in_dtype(input, dtype), dim)
     return y if out is None else into(out, y, "cumprod", input)
 

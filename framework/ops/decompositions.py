@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, GraphError, ShapeError
@@ -64,6 +65,8 @@ def cholesky_ex(input: Any, *, upper: bool = False, check_errors: bool = False, 
         upper: give the upper triangular factor ``U`` with ``U^H @ U = A``.
         check_errors: raise where ``info`` is not 0.
     """
+    if region() is not None:
+        return recast(cholesky_ex, locals())
     check_matrix("linalg.cholesky", input, square=True)
     L, info = apply(Cholesky, adjoint(input) if upper else input)
     if check_errors:
@@ -90,18 +93,24 @@ def linalg_cholesky(A: Any, *, upper: bool = False, out: Any = None) -> Any:
     Raises:
         LinAlgError: the matrix is not positive definite.
     """
+    if region() is not None:
+        return recast(linalg_cholesky, locals())
     y = cholesky_ex(A, upper=upper, check_errors=True).L
     return y if out is None else into(out, y)
 
 
 def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
     """The Cholesky factor; ``linalg.cholesky`` under its older name."""
+    if region() is not None:
+        return recast(cholesky, locals())
     return linalg_cholesky(input, upper=upper, out=out)
 
 
 @also_named(input="B", input2="L")
 def cholesky_solve(B: Any, L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """The solution of ``A @ X = B`` from the Cholesky factor ``L`` of ``A``."""
+    if region() is not None:
+        return recast(cholesky_solve, locals())
     check_matrix("cholesky_solve", L, square=True)
     check_matrix("cholesky_solve", B)
     check_same("cholesky_solve", L, B)
@@ -130,6 +139,8 @@ class CholeskySolve(Op):
 @also_named(input="L")
 def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     """The inverse of a matrix from its Cholesky factor."""
+    if region() is not None:
+        return recast(cholesky_inverse, locals())
     check_matrix("cholesky_inverse", L, square=True)
     L = adjoint(triu(L)) if upper else tril(L)
     half = solve_triangular(L, _eye_like(L), upper=False)
@@ -218,12 +229,16 @@ def linalg_qr(A: Any, mode: str = "reduced", *, out: Any = None) -> Any:
     Args:
         mode: "reduced" for Q of shape (m, min(m, n)), "complete" for (m, m), "r" for R alone (Q is then empty).
     """
+    if region() is not None:
+        return recast(linalg_qr, locals())
     y = structure("linalg_qr", "Q", "R")(*_qr(A, mode))
     return y if out is None else into(out, y)
 
 
 def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
     """``linalg.qr`` under its older name: reduced with ``some``, else complete."""
+    if region() is not None:
+        return recast(qr, locals())
     y = structure("qr", "Q", "R")(*_qr(input, "reduced" if some else "complete"))
     return y if out is None else into(out, y)
 
@@ -233,6 +248,8 @@ def triangular_solve(
     b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any = None
 ) -> Any:
     """The solution of ``A @ X = b`` (``A^H @ X = b`` with ``transpose``) for triangular ``A``, and a copy of ``A``."""
+    if region() is not None:
+        return recast(triangular_solve, locals())
     check_matrix("triangular_solve", A, square=True)
     if b.ndim < 2:
         raise ShapeError(f"triangular_solve: expected b to have at least 2 dimensions, but it has {b.ndim}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framework import devices, dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.autograd.views import apply_view
 from framework.devices import array_module
@@ -191,6 +192,8 @@ def triu_indices(
 
 def trace(input: Any) -> Any:
     """The sum of a matrix's main diagonal."""
+    if region() is not None:
+        return recast(trace, locals())
     from framework.ops.reduction import sum
 
     if input.ndim != 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
@@ -63,6 +64,8 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_eucl
     Shape:
         x1 (..., p, m), x2 (..., r, m) -> (..., p, r), the leading dims broadcasting.
     """
+    if region() is not None:
+        return recast(cdist, locals())
     for number, x in ((1, x1), (2, x2)):
         if plain(x).dtype.kind in "biuc":
             raise DtypeError(f"cdist only supports floating-point dtypes, X{number} got: {plain(x).dtype}")
@@ -89,6 +92,8 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_eucl
 
 def dist(input: Any, other: Any, p: float = 2) -> Any:
     """The p-norm of ``input - other``, which broadcast: a 0-d tensor."""
+    if region() is not None:
+        return recast(dist, locals())
     difference = input - other
     if plain(difference).dtype.kind in "biu":
         raise DtypeError(f"dist: input dtype should be either floating point or complex, got {difference.dtype}")
@@ -101,6 +106,8 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     Shape:
         (n, m) -> (n * (n - 1) / 2).
     """
+    if region() is not None:
+        return recast(pdist, locals())
     if input.ndim != 2:
         raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     if plain(input).dtype.kind in "biuc":

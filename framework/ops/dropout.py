@@ -17,6 +17,7 @@ from framework.autograd.views import inplace
 from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
 from framework.kernels import choose
+from framework.kernels.generic.dropout import mask_like
 from framework.ops.activation import REAL, SELU_ALPHA, SELU_SCALE, array_of
 from framework.ops.dims import also_named
 from framework.ops.pointwise import unsupported
@@ -25,13 +26,16 @@ from framework.tensor import Tensor, wrap
 
 
 class Masked(Op):
-    """``x * scale`` where the mask holds, 0 elsewhere."""
+    """``x * scale`` where the mask holds, 0 elsewhere. Without a mask one is drawn that drops with probability ``p``."""
 
     name = "Dropout"
 
-    def forward(self, x: Any, mask: Any, scale: float, kernel: Any) -> Any:
+    def forward(self, x: Any, mask: Any, scale: float, kernel: Any, p: float = 0.0, generator: Any = None) -> Any:
         self.mask, self.scale, self.kernel = mask, scale, kernel
-        return kernel.apply_mask(x, mask, scale)
+        if mask is not None:
+            return kernel.apply_mask(x, mask, scale)
+        y, self.mask = kernel.drop(x, p, scale, generator)
+        return y
 
     def backward(self, g: Any) -> Any:
         return apply(Masked, g, mask=self.mask, scale=self.scale, kernel=self.kernel)
@@ -42,11 +46,7 @@ def _mask(x: Any, p: float, channels: bool) -> tuple[Any, Any]:
     kernel, generator = choose("dropout", x), source(None, devices.of(x))
     if channels:
         return kernel.keep_mask(x.shape[:2] + (1,) * (x.ndim - 2), p, generator), kernel
-    # drawn in the order of the input's memory, so that both are read in one sweep
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    shape = tuple(x.shape[axis] for axis in order)
-    mask = kernel.keep_mask(shape, p, generator)
-    return mask.transpose(np.argsort(order)) if x.ndim > 1 else mask, kernel
+    return mask_like(x, p, generator, kernel.keep_mask), kernel
 
 
 def uniform_like(x: Any, low: float, high: float, generator: Any = None) -> Any:
@@ -72,6 +72,9 @@ def _dropped(name: str, input: Any, p: float, training: bool, channels: bool = F
         raise unsupported(name, input)
     if channels and x.ndim < 2:
         raise ShapeError(f"{name}: feature dropout requires at least 2 dimensions in the input, got {tuple(x.shape)}")
+    if not (alpha or channels):
+        drawn = {"p": p, "generator": source(None, devices.of(x))}
+        return apply(Masked, input, mask=None, scale=1 / (1 - p), kernel=choose("dropout", x), **drawn)
     mask, kernel = _mask(x, p, channels)
     if not alpha:
         return apply(Masked, input, mask=mask, scale=1 / (1 - p), kernel=kernel)

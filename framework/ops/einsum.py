@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from framework.autograd.autocast import listed, recast, region
 from framework.errors import ArgumentError, ShapeError
 from framework.ops.arithmetic import mul
 from framework.ops.matmul import check_operands, matmul
@@ -38,7 +39,10 @@ def einsum(equation: Any, *operands: Any) -> Any:
     if not operands:
         raise ArgumentError("einsum(): must specify at least one operand")
     tensors = list(operands)
-    check_operands("einsum", *tensors)
+    if region() is None:
+        check_operands("einsum", *tensors)
+    elif listed("einsum", tensors):
+        return recast(einsum, {}, equation, *tensors)
     inputs, output = _parse(equation, tensors)
     lengths: dict[Any, int] = {}
     for number, labels in enumerate(inputs):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes, return_types
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -85,6 +86,8 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     Raises:
         ArgumentError: an integer tensor to a negative integer number.
     """
+    if region() is not None:
+        return recast(pow, locals())
     a, b = promote(input, exponent, "pow")
     tensor = a if isinstance(a, Tensor) else b
     if isinstance(tensor, Tensor) and tensor.array.dtype.kind in "biu":

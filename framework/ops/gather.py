@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
@@ -304,6 +305,8 @@ def scatter(
 @numpy_names
 def scatter_add(input: Any, dim: int, index: Any, src: Any, *, out: Any = None) -> Any:
     """A copy with values added where ``index`` says: ``out[index[i][j]][j] += src[i][j]`` for ``dim=0`` of two."""
+    if region() is not None:
+        return recast(scatter_add, locals())
     x, index, source, axis = _prepare("scatter_add", input, dim, index, src)
     y = apply(ScatterAdd, x, source, index=index, axis=axis)
     return y if out is None else into(out, y, "scatter_add", index, src, apart=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import apply
 from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
@@ -170,6 +171,8 @@ def grid_sample(
         >>> grid_sample(framework.ones(1, 1, 8, 8), grid).shape
         framework.Size([1, 1, 4, 4])
     """
+    if region() is not None:
+        return recast(grid_sample, locals())
     if mode not in _MODES:
         raise ValueError(
             f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: {mode!r}"
@@ -244,6 +247,8 @@ def _check_grid(input: Any, grid: Any, mode: str, axes: int) -> None:
 
 def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
     """``grid_sample`` with numbers for the modes: 0 bilinear, 1 nearest, 2 bicubic; 0 zeros, 1 border, 2 reflection."""
+    if region() is not None:
+        return recast(grid_sampler, locals())
     return grid_sample(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners)
 
 

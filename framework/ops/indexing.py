@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
 from framework.autograd.views import bump, check_writable, inplace
@@ -247,6 +248,8 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
         values: tensor of the input's dtype that broadcasts to the shape of ``input[indices]``.
         accumulate: add instead; repeated places then add up.
     """
+    if region() is not None:
+        return recast(index_put, locals())
     if isinstance(indices, Tensor):
         raise TypeError("index_put(): argument 'indices' must be tuple of Tensors, not Tensor")
     if any(not isinstance(i, Tensor | np.ndarray) for i in indices):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
@@ -63,6 +64,8 @@ def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
         >>> framework.cat([framework.zeros(1, 2), framework.ones(2, 2)]).shape
         framework.Size([3, 2])
     """
+    if region() is not None:
+        return recast(cat, locals())
     tensors = listed("cat", tensors)
     if not tensors:
         raise ArgumentError("cat: expected a non-empty list of Tensors")
@@ -111,6 +114,8 @@ class Stack(Op):
 @numpy_names
 def stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
     """Tensors of one shape joined along a new dim."""
+    if region() is not None:
+        return recast(stack, locals())
     tensors = listed("stack", tensors)
     if not tensors:
         raise ArgumentError("stack: expects a non-empty TensorList")

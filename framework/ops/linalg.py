@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
@@ -58,6 +59,8 @@ def matrix_norm(
             singular value), 1 and -1 (largest and smallest column sum), inf and -inf (of row sums).
         dtype: compute in this dtype.
     """
+    if region() is not None:
+        return recast(matrix_norm, locals())
     from framework.ops.extremes import amin
     from framework.ops.norms import vector_norm
 
@@ -118,6 +121,8 @@ def linalg_norm(
 @also_named(input="A")
 def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     """The condition number ``norm(A, p) * norm(A^-1, p)``; by singular values for p of None, 2 and -2."""
+    if region() is not None:
+        return recast(cond, locals())
     check_matrix("linalg.cond", A)
     if p in (None, 2, -2):
         S = svdvals(A)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
@@ -86,6 +87,8 @@ def _solve(A: Any, B: Any) -> Any:
 
 def inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any:
     """The inverse, and an int32 ``info`` that is not 0 for singular matrices."""
+    if region() is not None:
+        return recast(inv_ex, locals())
     check_matrix("linalg.inv_ex", A, square=True)
     Y, info = apply(Inverse, A)
     if check_errors:
@@ -100,6 +103,8 @@ def inv(A: Any, *, out: Any = None) -> Any:
     Raises:
         LinAlgError: a matrix is singular.
     """
+    if region() is not None:
+        return recast(inv, locals())
     check_matrix("linalg.inv", A, square=True)
     Y, info = apply(Inverse, A)
     fail("linalg.inv", raw(info), f"A diagonal element is zero, the inversion could not be completed {SINGULAR}.")
@@ -108,6 +113,8 @@ def inv(A: Any, *, out: Any = None) -> Any:
 
 def inverse(input: Any, *, out: Any = None) -> Any:
     """The inverse of square matrices; ``linalg.inv`` under its older name."""
+    if region() is not None:
+        return recast(inverse, locals())
     return inv(input, out=out)
 
 
@@ -144,6 +151,8 @@ def solve(A: Any, B: Any, *, left: bool = True, out: Any = None) -> Any:
     Raises:
         LinAlgError: ``A`` is singular.
     """
+    if region() is not None:
+        return recast(solve, locals())
     y = solve_ex(A, B, left=left, check_errors=True).result
     return y if out is None else into(out, y)
 
@@ -315,6 +324,8 @@ def logdet(input: Any) -> Any:
 @also_named(input="A")
 def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     """The inverse of ``tensordot`` with ``A``: the first ``ind`` dims are its rows, the others its columns."""
+    if region() is not None:
+        return recast(tensorinv, locals())
     if ind <= 0:
         raise ArgumentError(f"linalg.tensorinv: Expected a strictly positive integer for 'ind', got {ind}")
     rows, columns = tuple(A.shape[:ind]), tuple(A.shape[ind:])
@@ -331,6 +342,8 @@ def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
 @also_named(input="A", other="B")
 def tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> Any:
     """The ``X`` with ``tensordot(A, X, X.ndim) = B``; ``dims`` of ``A`` are moved to the end first."""
+    if region() is not None:
+        return recast(tensorsolve, locals())
     if dims is not None:
         from framework.ops.shape import permute
 

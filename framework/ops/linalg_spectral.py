@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, LinAlgError, ShapeError
@@ -83,6 +84,8 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None,
         full_matrices: square ``U`` and ``Vh``; else of shapes (m, k) and (k, n) with k = min(m, n).
         driver: accepted for PyTorch's signature.
     """
+    if region() is not None:
+        return recast(linalg_svd, locals())
     check_matrix("linalg.svd", A)
     y = structure("linalg_svd", "U", "S", "Vh")(*apply(SVD, A, full=full_matrices))
     return y if out is None else into(out, y)
@@ -95,6 +98,8 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
         some: reduced ``U`` and ``V``, else square ones.
         compute_uv: without it ``U`` and ``V`` are zeros.
     """
+    if region() is not None:
+        return recast(svd, locals())
     check_matrix("linalg.svd", input)
     kind = structure("svd", "U", "S", "V")
     if compute_uv:
@@ -110,6 +115,8 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
 
 def svdvals(A: Any, *, driver: str | None = None, out: Any = None) -> Any:
     """The singular values, in descending order."""
+    if region() is not None:
+        return recast(svdvals, locals())
     check_matrix("linalg.svdvals", A)
     if isinstance(A, Tensor) and not A.requires_grad:
         y = wrap(array_module(A.array).linalg.svd(A.array, compute_uv=False))
@@ -151,6 +158,8 @@ def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     Args:
         UPLO: the triangle that is read, "L" or "U".
     """
+    if region() is not None:
+        return recast(eigh, locals())
     check_matrix("linalg.eigh", A, square=True)
     y = structure("linalg_eigh", "eigenvalues", "eigenvectors")(*apply(EigH, A, UPLO=_uplo(UPLO)))
     return y if out is None else into(out, y)
@@ -159,6 +168,8 @@ def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
 @also_named(input="A")
 def eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
     """Eigenvalues, ascending, of symmetric or Hermitian matrices."""
+    if region() is not None:
+        return recast(eigvalsh, locals())
     check_matrix("linalg.eigvalsh", A, square=True)
     if isinstance(A, Tensor) and not A.requires_grad:
         y = wrap(array_module(A.array).linalg.eigvalsh(A.array, _uplo(UPLO)))
@@ -204,6 +215,8 @@ class Eig(Op):
 @also_named(input="A")
 def eig(A: Any, *, out: Any = None) -> Any:
     """Eigenvalues and eigenvectors (columns of length 1) of square matrices; both complex, in no order."""
+    if region() is not None:
+        return recast(eig, locals())
     check_matrix("linalg.eig", A, square=True)
     y = structure("linalg_eig", "eigenvalues", "eigenvectors")(*apply(Eig, A))
     return y if out is None else into(out, y)
@@ -212,6 +225,8 @@ def eig(A: Any, *, out: Any = None) -> Any:
 @also_named(input="A")
 def eigvals(A: Any, *, out: Any = None) -> Any:
     """Eigenvalues of square matrices; complex, in no order."""
+    if region() is not None:
+        return recast(eigvals, locals())
     check_matrix("linalg.eigvals", A, square=True)
     y = apply(Eig, A)[0]
     return y if out is None else into(out, y)
@@ -240,6 +255,8 @@ def matrix_rank(
         hermitian: take absolute eigenvalues, which is faster.
         rtol: max(m, n) times the dtype's epsilon, unless ``atol`` is given.
     """
+    if region() is not None:
+        return recast(matrix_rank, locals())
     check_matrix("linalg.matrix_rank", A, square=hermitian)
     xp = array_module(A.array)
     if hermitian:
@@ -301,6 +318,8 @@ def pinv(
 
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
     """``linalg.pinv`` under its older name."""
+    if region() is not None:
+        return recast(pinverse, locals())
     return pinv(input, rcond)
 
 
@@ -317,6 +336,8 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
             filled: residuals of full-rank tall systems with all but gelsy, rank with all but gels, singular values
             with gelsd and gelss.
     """
+    if region() is not None:
+        return recast(lstsq, locals())
     name = "linalg.lstsq"
     check_matrix(name, A)
     check_same(name, A, B)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
@@ -92,6 +93,8 @@ def mse_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch warns and broadcasts).
     """
+    if region() is not None:
+        return recast(mse_loss, locals())
     reduction = reduction_of("mse_loss", size_average, reduce, reduction)
     check_same_shape("mse_loss", input=input, target=target)
     check_floating("mse_loss", input)
@@ -110,6 +113,8 @@ def l1_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch warns and broadcasts).
     """
+    if region() is not None:
+        return recast(l1_loss, locals())
     reduction = reduction_of("l1_loss", size_average, reduce, reduction)
     check_same_shape("l1_loss", input=input, target=target)
     return _weighted("l1_loss", (input - target).abs(), input, weight, reduction)
@@ -127,6 +132,8 @@ def smooth_l1_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch warns and broadcasts).
     """
+    if region() is not None:
+        return recast(smooth_l1_loss, locals())
     reduction = reduction_of("smooth_l1_loss", size_average, reduce, reduction)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: does not support negative values for beta, got {beta}")
@@ -148,6 +155,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch warns and broadcasts).
     """
+    if region() is not None:
+        return recast(huber_loss, locals())
     reduction = reduction_of("huber_loss", None, None, reduction)
     if delta <= 0:
         raise ArgumentError(f"huber_loss: does not support non-positive values for delta, got {delta}")
@@ -174,6 +183,8 @@ def kl_div(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch broadcasts).
     """
+    if region() is not None:
+        return recast(kl_div, locals())
     by_batch = reduction == "batchmean" and size_average is None and reduce is None
     reduction = reduction_of("kl_div", size_average, reduce, "sum" if by_batch else reduction)
     check_same_shape("kl_div", input=input, target=target)
@@ -201,6 +212,8 @@ def poisson_nll_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d (PyTorch broadcasts).
     """
+    if region() is not None:
+        return recast(poisson_nll_loss, locals())
     reduction = reduction_of("poisson_nll_loss", size_average, reduce, reduction)
     check_same_shape("poisson_nll_loss", input=input, target=target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
@@ -291,6 +304,8 @@ def binary_cross_entropy(
         ShapeError: input and target differ in shape.
         ArgumentError: an input lies outside [0, 1].
     """
+    if region() is not None:
+        return recast(binary_cross_entropy, locals())
     name = "binary_cross_entropy"
     reduction = reduction_of(name, size_average, reduce, reduction)
     if target.shape != input.shape:
@@ -326,6 +341,8 @@ def binary_cross_entropy_with_logits(
     Raises:
         ShapeError: input and target differ in shape.
     """
+    if region() is not None:
+        return recast(binary_cross_entropy_with_logits, locals())
     name = "binary_cross_entropy_with_logits"
     reduction = reduction_of(name, size_average, reduce, reduction)
     if target.shape != input.shape:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, DtypeError, ShapeError
@@ -17,7 +18,7 @@ from framework.kernels import choose
 from framework.ops.loss import reduction_of
 from framework.ops.matmul import linear
 from framework.ops.softmax import log_softmax
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
@@ -29,10 +30,10 @@ class CrossEntropy(Op):
 
     def forward(
         self, x: Any, target: Any, scale: Any = 1.0, smooth: Any = None, class_weight: Any = None,
-        reduction: str = "mean", total: float = 1.0, plain: Any = None
+        reduction: str = "mean", total: Any = 1.0, plain: Any = None
     ) -> Any:  # fmt: skip
         self.target, self.scale, self.smooth, self.class_weight = target, scale, smooth, class_weight
-        self.each, self.total = reduction == "none", total or 1.0  # nothing counted: the loss is nan, its gradient 0
+        self.each, self.total = reduction == "none", _not_zero(total)  # nothing counted: the loss is nan, its gradient 0
         self.kernel = choose("softmax", x, axis=1)
         recording = bool(self.needs[0])
         if target is None:
@@ -42,7 +43,7 @@ class CrossEntropy(Op):
             loss, p = self.kernel.cross_entropy(x, target, scale, smooth, class_weight, recording)
             if not self.each:
                 loss = loss.sum()
-                loss = loss / loss.dtype.type(total) if reduction == "mean" else loss
+                loss = loss / (loss.dtype.type(total) if type(total) is float else total) if reduction == "mean" else loss
             loss = loss.astype(x.dtype)
         if not recording:
             return loss
@@ -71,9 +72,14 @@ class CrossEntropy(Op):
         xp = array_module(p.array)
         at_zero = self.kernel.cross_entropy_backward(xp.zeros_like(p.array), *parts)  # the rule is linear in p
         slope = self.kernel.cross_entropy_backward(xp.ones_like(p.array), *parts) - at_zero
-        g = g.to(p.dtype) / self.total
+        g = g.to(p.dtype) / (self.total if type(self.total) is float else wrap(self.total))
         g = g.unsqueeze(1) if self.each else g
         return p * (g * slope) + g * at_zero
+
+
+def _not_zero(total: Any) -> Any:
+    """A sum of weights to divide a gradient by: one instead of nought."""
+    return total or 1.0 if type(total) is float else array_module(total).where(total == 0, 1, total)
 
 
 def _softmax_rule(kernel: Any, gp: Any, p: Any) -> Any:
@@ -108,8 +114,8 @@ class NllLossBackward(Op):
         return apply(NllLoss, g, target=self.target, scale=self.scale)
 
 
-def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, float]:
-    """Check class indices; return them, the ignored ones at 0, each sample's weight (1.0 for all) and their sum."""
+def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """Check class indices; return them, the ignored ones in range, each sample's weight (1.0 for all) and their sum."""
     classes = input.shape[1]
     if not isinstance(target, Tensor):
         raise TypeError(f"{name}(): argument 'target' must be Tensor, not {type(target).__name__}")
@@ -126,6 +132,8 @@ def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index:
             f"{name}: expected class indices of an integer dtype, got {target.dtype}; convert with .long()"
             + (f", or give probabilities of the input's shape {tuple(input.shape)}" if name == "cross_entropy" else "")
         )
+    if xp is not np:
+        return _unread_targets(name, input, index, weight, ignore_index)
     valid = None
     if index.size:
         low, high = int(index.min()), int(index.max())
@@ -144,14 +152,33 @@ def class_targets(name: str, input: Any, target: Any, weight: Any, ignore_index:
             return index, 1.0, float(index.size)
         scale = valid.astype(_accumulator(input))
     else:
-        if weight.ndim != 1 or weight.shape[0] != classes:
-            raise ShapeError(
-                f"{name}: weight tensor should be defined either for all {classes} classes or no classes, got shape "
-                f"{tuple(weight.shape)}"
-            )
+        _check_class_weight(name, weight, classes)
         scale = weight.array.astype(_accumulator(input))[index]
         scale = scale if valid is None else scale * valid
     return index, scale, float(scale.sum())
+
+
+def _unread_targets(name: str, input: Any, index: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+    """``class_targets`` of a GPU, which the host does not wait for: an index out of range makes the loss nan instead.
+
+    The sum of the weights stays on the GPU, too.
+    """
+    xp, kind = array_module(index), _accumulator(input)
+    safe = index.clip(0, input.shape[1] - 1)
+    scale = xp.where(index == ignore_index, 0.0, xp.where(index == safe, 1.0, np.nan)).astype(kind)
+    safe = safe.astype(np.intp)
+    if weight is not None:
+        _check_class_weight(name, weight, input.shape[1])
+        scale *= weight.array.astype(kind)[safe]
+    return safe, scale, scale.sum()
+
+
+def _check_class_weight(name: str, weight: Any, classes: int) -> None:
+    if weight.ndim != 1 or weight.shape[0] != classes:
+        raise ShapeError(
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes, got shape "
+            f"{tuple(weight.shape)}"
+        )
 
 
 def _accumulator(input: Any) -> np.dtype[Any]:
@@ -183,6 +210,8 @@ def nll_loss(
     Raises:
         DimensionError: an index is out of range.
     """
+    if region() is not None:
+        return recast(nll_loss, locals())
     reduction = reduction_of("nll_loss", size_average, reduce, reduction)
     _check_scores("nll_loss", input)
     if single := input.ndim == 1:
@@ -192,7 +221,11 @@ def nll_loss(
     if reduction == "none":
         return loss.squeeze(0) if single else loss
     loss = loss.sum()
-    return loss if reduction == "sum" else loss / total if total else loss * float("nan")
+    if reduction == "sum":
+        return loss
+    if type(total) is float:
+        return loss / total if total else loss * float("nan")
+    return loss / wrap(total.astype(loss.array.dtype))
 
 
 def _as_batch(name: str, target: Any) -> Any:
@@ -223,6 +256,8 @@ def cross_entropy(
     Example:
         >>> loss = framework.nn.functional.cross_entropy(model(images), labels, label_smoothing=0.1)
     """
+    if region() is not None:
+        return recast(cross_entropy, locals())
     name = "cross_entropy"
     reduction = reduction_of(name, size_average, reduce, reduction)
     _check_scores(name, input)
@@ -287,11 +322,7 @@ def _soft_cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / classes
     loss = log_softmax(input, axis) * target
     if weight is not None:
-        if weight.ndim != 1 or weight.shape[0] != classes:
-            raise ShapeError(
-                f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes, got "
-                f"shape {tuple(weight.shape)}"
-            )
+        _check_class_weight("cross_entropy", weight, classes)
         loss = loss * weight.reshape((1,) * axis + (-1,) + (1,) * (input.ndim - axis - 1))
     if reduction == "none":
         return -loss.sum(axis)

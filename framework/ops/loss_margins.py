@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, DtypeError, ShapeError
@@ -30,6 +31,8 @@ def margin_ranking_loss(
     Raises:
         ShapeError: shapes differ and none of them is 0-d.
     """
+    if region() is not None:
+        return recast(margin_ranking_loss, locals())
     name = "margin_ranking_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     if not input1.ndim == input2.ndim == target.ndim:
@@ -50,6 +53,8 @@ def hinge_embedding_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d.
     """
+    if region() is not None:
+        return recast(hinge_embedding_loss, locals())
     name = "hinge_embedding_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     check_same_shape(name, input=input, target=target)
@@ -66,6 +71,8 @@ def soft_margin_loss(
     Raises:
         ShapeError: the shapes differ and neither operand is 0-d.
     """
+    if region() is not None:
+        return recast(soft_margin_loss, locals())
     reduction = reduction_of("soft_margin_loss", size_average, reduce, reduction)
     check_same_shape("soft_margin_loss", input=input, target=target)
     check_floating("soft_margin_loss", input)
@@ -82,6 +89,8 @@ def cosine_embedding_loss(
         input1, input2: (N, D), or (D,) with a 0-d target.
         target: (N,) of 1 and -1.
     """
+    if region() is not None:
+        return recast(cosine_embedding_loss, locals())
     name = "cosine_embedding_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     if not (target.ndim in (0, 1) and target.ndim + 1 == input1.ndim == input2.ndim):
@@ -118,6 +127,8 @@ def triplet_margin_loss(
 
     Reference: http://www.bmva.org/bmvc/2016/papers/paper119/index.html
     """
+    if region() is not None:
+        return recast(triplet_margin_loss, locals())
     reduction = reduction_of("triplet_margin_loss", size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
@@ -191,6 +202,8 @@ def multi_margin_loss(
         p: 1 or 2.
         weight: (C,) weight of each class.
     """
+    if region() is not None:
+        return recast(multi_margin_loss, locals())
     name = "multi_margin_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     check_floating(name, input)
@@ -225,6 +238,8 @@ def multilabel_margin_loss(
         input: (N, C) or (C,) scores.
         target: of the input's shape: the class indices of each sample's labels, then -1; what follows -1 is not read.
     """
+    if region() is not None:
+        return recast(multilabel_margin_loss, locals())
     name = "multilabel_margin_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     check_floating(name, input)

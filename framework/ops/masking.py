@@ -43,10 +43,11 @@ class MaskedFill(Op):
         return xp.where(mask, xp.asarray(value).astype(x.dtype), x)
 
     def backward(self, g: Any) -> Any:
+        from framework.ops.reduction import sum
         from framework.ops.selection import where
 
         gx = apply(MaskedFill, g, 0, mask=self.mask) if self.needs[0] else None
-        return gx, where(self.mask, g, 0).sum() if self.needs[1] else None
+        return gx, sum(where(self.mask, g, 0)) if self.needs[1] else None
 
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:

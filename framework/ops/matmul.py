@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from framework.autograd.autocast import recast, region
 from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
-from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
 from framework.kernels import choose
+from framework.kernels.generic.gemm import column_sums
 from framework.ops.arithmetic import conj_value
 from framework.ops.casting import into
 from framework.ops.dims import broadcast_shapes
 from framework.ops.kept import kept
 from framework.tensor import Tensor, wrap
 
-SUMMED = 1 << 14  # elements from which on a product sums faster than NumPy does
 FEW = 64  # rows, fewer than which make it worth looking whether something is kept of the weight
 
 
@@ -76,16 +74,14 @@ class Linear(Op):
             gx = gx if len(self.leading) == 1 else gx.reshape((*self.leading, gx.shape[-1]))
         if self.needs[1]:  # (M, N) @ (N, K): comes out in the weight's own memory order
             x = conj_value(x)
-            gw = matmul(rows.swapaxes(0, 1), x if len(self.leading) == 1 else _flat(x))
-        return gx, gw, column_sums(rows) if self.needs[2] else None
-
-
-def column_sums(x: Any) -> Any:
-    """The sum of a matrix's rows. For a large one it is a product with ones, which takes half the time."""
-    if isinstance(x, Tensor) or x.dtype != np.float32 or x.size < SUMMED:
-        return x.sum(0)
-    ones = array_module(x).ones((1, x.shape[0]), x.dtype)
-    return choose("gemm", ones, x).matmul(ones, x)[0]
+            x = x if len(self.leading) == 1 else _flat(x)
+            if self.needs[2] and not isinstance(g, Tensor) and not isinstance(x, Tensor):
+                return gx, *choose("gemm", rows.T, x).weight_gradients(rows, x)
+            gw = matmul(rows.swapaxes(0, 1), x)
+        gb = None
+        if self.needs[2]:
+            gb = rows.sum(0) if isinstance(g, Tensor) else column_sums(rows)
+        return gx, gw, gb
 
 
 def _row(x: Any) -> Any:
@@ -131,6 +127,8 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     Shape:
         (..., n, k) @ (..., k, m) -> (..., n, m); (k,) @ (k,) -> ().
     """
+    if region() is not None:
+        return recast(matmul, locals())
     check_operands("matmul", input, other)
     if input.ndim == 0 or other.ndim == 0:
         raise ShapeError(
@@ -151,6 +149,8 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def mm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     """The product of two matrices, (n, k) @ (k, m) -> (n, m), without broadcasting."""
+    if region() is not None:
+        return recast(mm, locals())
     check_operands("mm", input, mat2)
     _check_rank("mm", input, 2, "self")
     _check_rank("mm", mat2, 2, "mat2")
@@ -159,6 +159,8 @@ def mm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
 
 def bmm(input: Any, mat2: Any, out_dtype: Any = None, *, out: Any = None) -> Any:
     """The products of two batches of matrices, (b, n, k) @ (b, k, m) -> (b, n, m), without broadcasting."""
+    if region() is not None:
+        return recast(bmm, locals())
     check_operands("bmm", input, mat2)
     _check_rank("bmm", input, 3, "batch1")
     _check_rank("bmm", mat2, 3, "batch2")
@@ -176,6 +178,8 @@ def _in_dtype(y: Any, out_dtype: Any) -> Any:
 
 def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """The product of a matrix and a vector, (n, k) @ (k,) -> (n,)."""
+    if region() is not None:
+        return recast(mv, locals())
     check_operands("mv", input, vec)
     _check_rank("mv", input, 2, "input")
     _check_rank("mv", vec, 1, "vec")
@@ -184,6 +188,8 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
 
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The sum of the products of two vectors' elements; nothing is conjugated."""
+    if region() is not None:
+        return recast(dot, locals())
     check_operands("dot", input, tensor)
     if input.ndim != 1 or tensor.ndim != 1:
         raise ShapeError(f"dot: 1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
@@ -197,6 +203,8 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
 
 def vdot(input: Any, other: Any, *, out: Any = None) -> Any:
     """``dot`` with the first vector conjugated."""
+    if region() is not None:
+        return recast(vdot, locals())
     return dot(conj_value(input), other, out=out)
 
 
@@ -220,6 +228,8 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         input (..., in_features), weight (out_features, in_features), bias (out_features) -> (..., out_features);
         a weight of shape (in_features,) takes the last dim away.
     """
+    if region() is not None:
+        return recast(linear, locals())
     if out is None and _fits(input, weight, bias):
         if input.array.size >= FEW * weight.array.shape[1] or _enabled.get():
             return apply(Linear, input, weight, bias)
@@ -269,7 +279,7 @@ def linear_turned(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
     Shape:
         input (..., in_features), weight (in_features, out_features), bias (out_features) -> (..., out_features).
     """
-    if _enabled.get():
+    if _enabled.get() or region() is not None:
         return linear(input, weight.swapaxes(0, 1), bias)
     place = kept(weight) if input.array.size < FEW * weight.array.shape[0] else None
     turned = wrap(weight.array.T)  # a tenth of a view's time
@@ -282,6 +292,8 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     Shape:
         input1 (..., in1), input2 (..., in2), weight (out, in1, in2), bias (out,) -> (..., out).
     """
+    if region() is not None:
+        return recast(bilinear, locals())
     check_operands("bilinear", input1, input2, weight, *(() if bias is None else (bias,)))
     if tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
         raise ShapeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError
@@ -43,6 +44,8 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1,
     """
     if older:
         tensor1, tensor2, value = _older_form("addcmul", tensor1, tensor2, older)
+    if region() is not None:
+        return recast(addcmul, {"value": value, "out": out}, input, tensor1, tensor2)
     _check_tensors("addcmul", tensor1, tensor2, value)
     (x, a, b), dtype = promote_all("addcmul", input, tensor1, tensor2)
     _no_bools("addcmul", x, dtype)
@@ -83,6 +86,8 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *older: Any, value: Any = 1,
     """
     if older:
         tensor1, tensor2, value = _older_form("addcdiv", tensor1, tensor2, older)
+    if region() is not None:
+        return recast(addcdiv, {"value": value, "out": out}, input, tensor1, tensor2)
     _check_tensors("addcdiv", tensor1, tensor2, value)
     (x, a, b), _ = promote_all("addcdiv", input, tensor1, tensor2)
     if category_of(tensor1) <= dtypes.INTEGRAL and category_of(tensor2) <= dtypes.INTEGRAL:

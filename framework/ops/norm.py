@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
@@ -166,6 +167,8 @@ def _normalized_axes(name: str, input: Any, normalized_shape: Any, **parameters:
 
 def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """``layer_norm`` with the means and ``1 / sqrt(var + eps)``, length 1 in the normalized dims."""
+    if region() is not None:
+        return recast(native_layer_norm, locals())
     check_floating("layer_norm", input)
     axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     return statistics_as(input, apply(LayerNorm, input, weight, bias, axes=axes, eps=eps), weight, bias)
@@ -193,6 +196,8 @@ def layer_norm(
     Reference:
         Ba et al., "Layer Normalization", https://arxiv.org/abs/1607.06450.
     """
+    if region() is not None:
+        return recast(layer_norm, locals())
     if _fits(input, normalized_shape, weight, bias):
         axes = len(normalized_shape)
     else:
@@ -224,6 +229,8 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     Reference:
         Zhang and Sennrich, "Root Mean Square Layer Normalization", https://arxiv.org/abs/1910.07467.
     """
+    if region() is not None:
+        return recast(rms_norm, locals())
     if eps is not None and _fits(input, normalized_shape, weight, None):
         return apply(RMSNorm, input, weight, axes=len(normalized_shape), eps=eps)
     axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
@@ -265,6 +272,8 @@ def group_norm(
     Reference:
         Wu and He, "Group Normalization", https://arxiv.org/abs/1803.08494.
     """
+    if region() is not None:
+        return recast(group_norm, locals())
     if input.ndim < 2:
         raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}")
     if num_groups <= 0 or input.shape[1] % num_groups:

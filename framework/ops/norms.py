@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -83,6 +84,8 @@ def vector_norm(
         >>> framework.linalg.vector_norm(framework.tensor([3.0, 4.0]))
         tensor(5.)
     """
+    if region() is not None:
+        return recast(vector_norm, locals())
     x, given = input, dtypes.of(plain(input))
     if given.category < dtypes.FLOATING:
         raise DtypeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {given}")
@@ -119,6 +122,8 @@ def norm(
         keepdim: leave the reduced dims with length 1.
         dtype: compute in this dtype.
     """
+    if region() is not None:
+        return recast(norm, locals())
     if isinstance(p, str) and p != "fro":
         from framework.ops.linalg import matrix_norm
 
@@ -138,6 +143,8 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
     Raises:
         ArgumentError: ``p`` is not positive, ``maxnorm`` is negative, or the input has fewer than 2 dims.
     """
+    if region() is not None:
+        return recast(renorm, locals())
     from framework.ops.selection import where
 
     if not isinstance(p, int | float) or p <= 0:
@@ -157,11 +164,15 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float, *, out: Any = None) -
 
 def frobenius_norm(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
     """The square root of the sum of squares over one or two dims."""
+    if region() is not None:
+        return recast(frobenius_norm, locals())
     return norm(input, "fro", dim, keepdim, out=out)
 
 
 def nuclear_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The sum of the singular values, of a matrix or over two dims."""
+    if region() is not None:
+        return recast(nuclear_norm, locals())
     if isinstance(dim, bool):  # nuclear_norm(input, keepdim)
         dim, keepdim = None, dim
     return norm(input, "nuc", dim, keepdim, out=out)

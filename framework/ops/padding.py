@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
@@ -96,6 +97,16 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: Any = Non
         mode == "circular" or (input.ndim == count + 2 and 0 not in input.shape[2:])
     ):
         raise ShapeError(f"pad: expected non-zero lengths in all but the batch dim, got shape {tuple(input.shape)}")
+    return _pad_ends(input, mode, widths, count)
+
+
+def _pad_ends(input: Any, mode: str, widths: Widths, count: int) -> Any:
+    """The last ``count`` dims of a tensor padded with what is at their own ends."""
+    if region() is not None:
+        name = {"reflect": "reflection", "replicate": "replication"}.get(mode, mode)
+        return recast(
+            _pad_ends, {"input": input, "mode": mode, "widths": widths, "count": count}, name=f"{name}_pad{count}d"
+        )
     for axis in range(input.ndim - count, input.ndim):
         input = _pad_axis(mode, input, axis, *widths[axis])
     return input

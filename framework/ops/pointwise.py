@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
+from framework.autograd.autocast_lists import LISTED
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError, GraphError, ShapeError
-from framework.ops.casting import NUMBERS, cast, into, promote, result_type
+from framework.ops.casting import NUMBERS, cast, convert, into, promote, result_type
 from framework.tensor import Tensor, wrap
 
 Rule = Callable[..., Any]
@@ -67,10 +69,10 @@ def unary(
 
             def forward(self, x: Any) -> Any:
                 dtype = x.dtype
-                wide = x.astype(FLOAT32) if x.itemsize == 2 and not exact and dtype in HALF else x
+                wide = convert(x, FLOAT32) if x.itemsize == 2 and not exact and dtype in HALF else x
                 y = forward(array_module(x), wide)
                 if y.dtype is not dtype and y.dtype != dtype and (result == "same" or (real and dtype.kind != "c")):
-                    y = y.astype(dtype)
+                    y = convert(y, dtype)
                 if reads and self.needs[0]:
                     self.save(*((x,) if saves_x else ()), *((y,) if saves_y else ()))
                 return y
@@ -82,7 +84,11 @@ def unary(
 
         Unary.__name__ = Unary.__qualname__ = Unary.name = _camel(name)
 
+        asks = name in LISTED
+
         def function(input: Any, *, out: Any = None) -> Any:
+            if asks and region() is not None:
+                return recast(function, {"out": out}, input)
             if not isinstance(input, Tensor):
                 input = as_array(input, name, "input")
             elif (kind := input.array.dtype.kind) in special:
@@ -146,7 +152,7 @@ def binary(
                     x, z = (in_half(v, dtype) if exact else widen(v) for v in (a, b))
                 y = forward(array_module(a if hasattr(a, "dtype") else b), x, z)
                 if y.dtype is not dtype and result == "same" and y.dtype != dtype:
-                    y = y.astype(dtype)
+                    y = convert(y, dtype)
                 if gradient is not None and any(self.needs):
                     wanted = {value for need, part in zip(self.needs, reads, strict=True) if need for value in part}
                     self.save(a if "a" in wanted else None, b if "b" in wanted else None, y if "y" in wanted else None)
@@ -166,7 +172,11 @@ def binary(
 
         Binary.__name__ = Binary.__qualname__ = Binary.name = _camel(name)
 
+        asks = name in LISTED
+
         def function(input: Any, other: Any, *, out: Any = None) -> Any:
+            if asks and region() is not None:
+                return recast(function, {"out": out}, input, other)
             a, b = promote(input, other, name)
             if isinstance(a, Tensor) or isinstance(b, Tensor):
                 if numbers != "both":
@@ -204,7 +214,7 @@ def common_kind(a: Any, b: Any) -> Any:
 
 def widen(x: Any) -> Any:
     """A half-precision array in float32; other arrays and Python numbers as they are."""
-    return x.astype(FLOAT32) if hasattr(x, "dtype") and x.dtype in HALF else x
+    return convert(x, FLOAT32) if hasattr(x, "dtype") and x.dtype in HALF else x
 
 
 def in_half(x: Any, dtype: Any) -> Any:

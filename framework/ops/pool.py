@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
@@ -227,6 +228,8 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """The maximum over windows of a volume; see ``max_pool2d`` for the arguments. (N, C, D, H, W) or (C, D, H, W)."""
+    if region() is not None and not return_indices:
+        return recast(max_pool3d, locals())
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -318,6 +321,8 @@ def avg_pool3d(
     count_include_pad: bool = True, divisor_override: int | None = None, *, out: Any = None,
 ) -> Any:  # fmt: skip
     """The mean over windows of a volume; see ``avg_pool2d`` for the arguments. (N, C, D, H, W) or (C, D, H, W)."""
+    if region() is not None:
+        return recast(avg_pool3d, locals())
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out)
 
 

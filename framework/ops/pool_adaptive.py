@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, ShapeError
@@ -99,6 +100,8 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """The mean over windows of a volume; see ``adaptive_avg_pool2d``. (N, C, D, H, W) or (C, D, H, W)."""
+    if region() is not None:
+        return recast(adaptive_avg_pool3d, locals())
     return adaptive_average("adaptive_avg_pool3d", 3, input, output_size)
 
 
@@ -201,6 +204,8 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over windows of a volume; see ``adaptive_max_pool2d``. (N, C, D, H, W) or (C, D, H, W)."""
+    if region() is not None:
+        return recast(adaptive_max_pool3d, locals())
     return _adaptive_max(3, input, output_size, return_indices)
 
 
@@ -274,6 +279,8 @@ def fractional_max_pool2d(
     Reference:
         Graham, "Fractional Max-Pooling", https://arxiv.org/abs/1412.6071.
     """
+    if region() is not None:
+        return recast(fractional_max_pool2d, locals())
     return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
@@ -282,6 +289,8 @@ def fractional_max_pool3d(
     _random_samples: Any = None,
 ) -> Any:  # fmt: skip
     """``fractional_max_pool2d`` over volumes; samples (N, C, 3)."""
+    if region() is not None:
+        return recast(fractional_max_pool3d, locals())
     return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 

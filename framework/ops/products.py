@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DimensionError, DtypeError, ShapeError
 from framework.ops.arithmetic import conj_value, mul
 from framework.ops.casting import cast, into, result_type
 from framework.ops.dims import broadcast_shapes, normalize_dim, numpy_names
-from framework.ops.matmul import _check_rank, check_operands, matmul
+from framework.ops.matmul import _check_rank, check_operands, dot, matmul
 from framework.ops.shape import expand
 from framework.tensor import Tensor
 
@@ -36,10 +37,12 @@ def _scaled_sum(name: str, input: Any, product: Any, beta: Any, alpha: Any, out:
 
 
 def _wide(function: Any) -> Any:
-    """Let a scaled sum of 16-bit tensors be computed in float32 and rounded once."""
+    """Let a scaled sum of 16-bit tensors be computed in float32 and rounded once; it is on autocast's lists."""
 
     @functools.wraps(function)
     def wrapped(input: Any, first: Any, second: Any, **options: Any) -> Any:
+        if region() is not None:
+            return recast(wrapped, options, input, first, second)
         kind = first.dtype if isinstance(first, Tensor) else None
         if kind not in (dtypes.float16, dtypes.bfloat16) or not (kind is second.dtype is input.dtype):
             return function(input, first, second, **options)
@@ -117,6 +120,8 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
     Shape:
         vec1 (n,), vec2 (m,) -> (n, m).
     """
+    if region() is not None:
+        return recast(addr, locals())
     _check_rank("addr", vec1, 1, "vec1")
     _check_rank("addr", vec2, 1, "vec2")
     dtype = result_type(input, vec1, vec2)
@@ -153,6 +158,8 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
             f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and "
             f"{list(other.shape)}"
         )
+    if input.ndim == other.ndim == 1:
+        return dot(input, other, out=out)
     return tensordot(input, other, ([-1], [-1]), out=out)
 
 
@@ -162,6 +169,8 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     Args:
         dims: how many last dims of ``a`` meet the first of ``b``, or two lists of dims that meet in order.
     """
+    if region() is not None:
+        return recast(tensordot, locals())
     check_operands("tensordot", a, b)
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -258,6 +267,8 @@ def linalg_cross(input: Any, other: Any, *, dim: int = -1, out: Any = None) -> A
 @numpy_names
 def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) -> Any:
     """The cross product of 3-vectors along ``dim``, or along the first dim of length 3."""
+    if region() is not None:
+        return recast(cross, locals())
     if dim is None:
         if input.ndim != other.ndim:
             raise ShapeError("cross: inputs must have the same number of dimensions")
@@ -269,6 +280,8 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
 
 def vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
     """The sums of ``conj(x) * y`` along ``dim``; the other dims broadcast."""
+    if region() is not None:
+        return recast(vecdot, locals())
     check_operands("linalg.vecdot", x, y)
     if not x.ndim or not y.ndim:
         raise ShapeError("linalg.vecdot: expected tensors of at least one dim")
@@ -298,6 +311,8 @@ def multi_dot(tensors: Sequence[Any], *, out: Any = None) -> Any:
 
     The first and the last may be vectors: a row and a column.
     """
+    if region() is not None:
+        return recast(multi_dot, locals())
     tensors = list(tensors)
     if len(tensors) < 2:
         raise ShapeError(f"linalg.multi_dot: expected at least 2 tensors but got {len(tensors)}")
@@ -349,4 +364,4 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     """The product of matrices given one by one, in the cheapest order."""
     if len(matrices) == 1:
         return matrices[0]
-    return multi_dot(matrices, out=out)
+    return multi_dot(matrices, out=out)  # which is on autocast's lists

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -193,6 +194,8 @@ def quantile(
         >>> framework.quantile(framework.tensor([1.0, 2.0, 4.0]), 0.75)
         tensor(3.)
     """
+    if region() is not None:
+        return recast(quantile, locals())
     return _quantile("quantile", input, q, dim, keepdim, interpolation, out)
 
 
@@ -201,4 +204,6 @@ def nanquantile(
     input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear", out: Any = None
 ) -> Any:
     """The quantiles of the elements that are not NaN, NaN where there are none; see ``quantile``."""
+    if region() is not None:
+        return recast(nanquantile, locals())
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.composition import gradients_of
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
@@ -41,20 +42,75 @@ class Recurrent(Op):
             return gradients_of(self._composition, inputs, *gradients)
         return self.kernel.backward(self.mode, self.state, self.needs, gradients, *inputs)
 
-    def _composition(self, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any) -> Any:
-        """The same recursion in plain ops."""
-        gates = linear(x, w_ih, b_ih)
-        starts = [sum(self.sizes[:t]) for t in range(len(self.sizes))]
-        order = list(zip(starts, self.sizes, strict=True))
-        outputs = []
-        for start, n in order[::-1] if self.reverse else order:
-            new = _step(self.mode, gates[start : start + n], h[:n], None if c is None else c[:n], w_hh, b_hh, w_hr)
-            outputs.append(new[0])
-            h = new[0] if n == h.shape[0] else cat([new[0], h[n:]])
-            if c is not None:
-                c = new[1] if n == c.shape[0] else cat([new[1], c[n:]])
-        y = cat(outputs[::-1] if self.reverse else outputs)
-        return (y, h) if c is None else (y, h, c)
+    def _composition(self, *inputs: Any) -> Any:
+        return _sequence(self.mode, self.sizes, self.reverse, *inputs)
+
+
+class RecurrentNet(Op):
+    """All layers and directions of a net over a flat sequence, by kernels that take them in one call.
+
+    Gives the outputs and the last states of all layers and directions (LSTM: both).
+    """
+
+    def forward(
+        self, x: Any, h0: Any, c0: Any, *weights: Any, kernel: Any, mode: str, sizes: tuple[int, ...], layers: int,
+        directions: int, has_biases: bool
+    ) -> Any:  # fmt: skip
+        training = any(self.needs)
+        outputs, state = kernel.net_forward(
+            mode, x, h0, c0, weights, sizes, layers, directions, has_biases, training
+        )  # fmt: skip
+        if training:
+            self.kernel, self.mode, self.sizes, self.state = kernel, mode, sizes, state
+            self.layers, self.directions, self.has_biases = layers, directions, has_biases
+            self.save(x, h0, c0, *weights, outputs[0])
+        return outputs
+
+    def backward(self, *gradients: Any) -> Any:
+        x, h0, c0, *weights = self.saved[:-1]
+        if any(isinstance(g, Tensor) for g in gradients):
+            return gradients_of(self._composition, (x, h0, c0, *weights), *gradients)
+        return self.kernel.net_backward(self.mode, self.state, self.needs, gradients, x, h0, c0, weights)
+
+    def _composition(self, x: Any, h: Any, c: Any, *weights: Any) -> Any:
+        each = len(weights) // (self.layers * self.directions)
+        lasts: list[Any] = []
+        for layer in range(self.layers):
+            outputs = []
+            for direction in range(self.directions):
+                number = layer * self.directions + direction
+                parts = _parts(weights[number * each : (number + 1) * each], self.has_biases)
+                starts = h[number], None if c is None else c[number]
+                y, *last = _sequence(self.mode, self.sizes, direction == 1, x, *starts, *parts)
+                outputs.append(y)
+                lasts.append(last)
+            x = outputs[0] if self.directions == 1 else cat(outputs, 1)
+        return (x, *(stack(list(found)) for found in zip(*lasts, strict=True)))
+
+
+def _parts(weights: Sequence[Any], has_biases: bool) -> tuple[Any, ...]:
+    """A layer's w_ih, w_hh, b_ih, b_hh and w_hr, None for those that it has not."""
+    biases = weights[2:4] if has_biases else (None, None)
+    return (*weights[:2], *biases, weights[-1] if len(weights) in (3, 5) else None)
+
+
+def _sequence(
+    mode: str, sizes: Sequence[int], reverse: bool, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any,
+    w_hr: Any
+) -> tuple[Any, ...]:  # fmt: skip
+    """One direction of one layer in plain ops: the outputs and the last state (LSTM: both)."""
+    gates = linear(x, w_ih, b_ih)
+    starts = [sum(sizes[:t]) for t in range(len(sizes))]
+    order = list(zip(starts, sizes, strict=True))
+    outputs = []
+    for start, n in order[::-1] if reverse else order:
+        new = _step(mode, gates[start : start + n], h[:n], None if c is None else c[:n], w_hh, b_hh, w_hr)
+        outputs.append(new[0])
+        h = new[0] if n == h.shape[0] else cat([new[0], h[n:]])
+        if c is not None:
+            c = new[1] if n == c.shape[0] else cat([new[1], c[n:]])
+    y = cat(outputs[::-1] if reverse else outputs)
+    return (y, h) if c is None else (y, h, c)
 
 
 def _step(mode: str, gates: Any, h: Any, c: Any, w_hh: Any, b_hh: Any, w_hr: Any) -> tuple[Any, ...]:
@@ -86,6 +142,8 @@ def run(
         params: for each layer and direction w_ih, w_hh, then b_ih, b_hh if ``has_biases``, then w_hr if projected.
         batch_sizes: the batch size of each step of a packed sequence.
     """
+    if region() is not None:
+        return recast(run, locals(), name=mode.lower())  # type: ignore[no-any-return]
     if batch_sizes is None:
         x = input.transpose(0, 1) if batch_first else input
         steps, batch = x.shape[:2]
@@ -98,28 +156,67 @@ def run(
         x = input
     directions = 2 if bidirectional else 1
     each = len(params) // (num_layers * directions)
+    kernel = _kernel(mode, sizes, x, states, _parts(params[:each], has_biases))
+    if hasattr(kernel, "net_forward"):
+        whole = not (dropout and train)  # dropout comes between the layers
+        x, lasts = _by_nets(kernel, mode, sizes, x, states, params, has_biases, num_layers, directions, dropout, whole)
+    else:
+        x, lasts = _by_layers(
+            mode, sizes, x, states, params, has_biases, num_layers, directions, dropout if train else 0
+        )
+    if batch_sizes is None:
+        x = x.reshape(steps, batch, x.shape[1])
+        x = x.transpose(0, 1) if batch_first else x
+    return (x, *lasts)
+
+
+def _kernel(mode: str, sizes: Sequence[int], x: Tensor, states: Sequence[Tensor], weights: Sequence[Any]) -> Any:
+    """The kernels for a net, as its first layer asks for them."""
+    inputs = (x, *states, *(None,) * (2 - len(states)), *weights)
+    return choose("recurrent", *(None if v is None else v.array for v in inputs), mode=mode, sizes=sizes)
+
+
+def _by_nets(
+    kernel: Any, mode: str, sizes: tuple[int, ...], x: Any, states: Sequence[Any], params: Sequence[Any],
+    has_biases: bool, num_layers: int, directions: int, dropout: float, whole: bool
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """The output and the last states of a net by kernels that take several layers: all of them, or one at a time."""
+    each, step = len(params) // num_layers, num_layers if whole else 1
+    lasts: list[tuple[Any, ...]] = []
+    for layer in range(0, num_layers, step):
+        part = slice(layer * directions, (layer + step) * directions)
+        starts = [*(s if step == num_layers else s[part] for s in states), *(None,) * (2 - len(states))]
+        x, *last = apply(
+            RecurrentNet, x, *starts, *params[layer * each : (layer + step) * each], kernel=kernel, mode=mode,
+            sizes=sizes, layers=step, directions=directions, has_biases=has_biases
+        )  # fmt: skip
+        lasts.append(tuple(last))
+        if not whole and layer < num_layers - 1:
+            x = drop(x, dropout, True)
+    return x, [found[0] if len(found) == 1 else cat(list(found)) for found in zip(*lasts, strict=True)]
+
+
+def _by_layers(
+    mode: str, sizes: tuple[int, ...], x: Any, states: Sequence[Any], params: Sequence[Any], has_biases: bool,
+    num_layers: int, directions: int, dropout: float
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """The output and the last states of a net, each layer and direction for itself."""
+    each = len(params) // (num_layers * directions)
     lasts: list[list[Any]] = [[] for _ in states]
     for layer in range(num_layers):
         outputs = []
         for direction in range(directions):
             number = layer * directions + direction
-            w = list(params[number * each : (number + 1) * each])
-            biases = w[2:4] if has_biases else [None, None]
-            projection = w[-1] if each in (3, 5) else None
+            parts = _parts(params[number * each : (number + 1) * each], has_biases)
             starts = [s[number] for s in states] + [None] * (2 - len(states))
-            y, *last = apply(
-                Recurrent, x, *starts, w[0], w[1], *biases, projection, mode=mode, sizes=sizes, reverse=direction == 1
-            )
+            y, *last = apply(Recurrent, x, *starts, *parts, mode=mode, sizes=sizes, reverse=direction == 1)
             outputs.append(y)
             for found, new in zip(lasts, last, strict=True):
                 found.append(new)
         x = outputs[0] if directions == 1 else cat(outputs, 1)
-        if dropout and train and layer < num_layers - 1:
+        if dropout and layer < num_layers - 1:
             x = drop(x, dropout, True)
-    if batch_sizes is None:
-        x = x.reshape(steps, batch, x.shape[1])
-        x = x.transpose(0, 1) if batch_first else x
-    return (x, *(stack(found) if len(found) > 1 else found[0].unsqueeze(0) for found in lasts))
+    return x, [stack(found) if len(found) > 1 else found[0].unsqueeze(0) for found in lasts]
 
 
 def _entry(mode: str) -> Any:
@@ -175,22 +272,30 @@ def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh:
         w_ih, w_hh: (4 * hidden, features) and (4 * hidden, hidden), gates in the order input, forget, cell, output.
         b_ih, b_hh: (4 * hidden,).
     """
+    if region() is not None:
+        return recast(lstm_cell, locals())
     h, c = _cell("LSTM", input, hx, w_ih, w_hh, b_ih, b_hh)
     return h, c
 
 
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """One GRU step: the new hidden state; gates in the order reset, update, new."""
+    if region() is not None:
+        return recast(gru_cell, locals())
     return _cell("GRU", input, [hx], w_ih, w_hh, b_ih, b_hh)[0]
 
 
 def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """One step of a plain recurrent net: ``tanh(input @ w_ih.T + b_ih + hx @ w_hh.T + b_hh)``."""
+    if region() is not None:
+        return recast(rnn_tanh_cell, locals())
     return _cell("RNN_TANH", input, [hx], w_ih, w_hh, b_ih, b_hh)[0]
 
 
 def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """One step of a plain recurrent net with ReLU in tanh's place."""
+    if region() is not None:
+        return recast(rnn_relu_cell, locals())
     return _cell("RNN_RELU", input, [hx], w_ih, w_hh, b_ih, b_hh)[0]
 
 

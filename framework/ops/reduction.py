@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
 from framework.kernels.generic import passes
 from framework.ops.arithmetic import conj_value
-from framework.ops.casting import cast, into
+from framework.ops.casting import cast, convert, into
 from framework.ops.dims import named_sizes, normalize_dim, normalize_dims, numpy_names
 from framework.tensor import Tensor, wrap
 
@@ -121,13 +122,15 @@ def as_given(result: Any, input: Any) -> Any:
 
 def widened(x: Any) -> Any:
     """The array to accumulate: 16-bit elements as float32, others as they are."""
-    return x.astype(np.float32) if x.dtype in dtypes.HALF else x
+    return convert(x, np.dtype(np.float32)) if x.dtype in dtypes.HALF else x
 
 
 def total(x: Any, axes: Any, keepdim: bool) -> Any:
     """The sum of an array over axes, accumulated in float32 at least; in its dtype, int64 for small integers."""
     xp = array_module(x)
     if x.dtype in dtypes.HALF:
+        if x.size > passes.SMALL and xp is np:
+            return total(widened(x), axes, keepdim).astype(x.dtype)
         return xp.add.reduce(x, axis=axes, dtype=np.float32, keepdims=keepdim).astype(x.dtype)
     if x.size > passes.SMALL and x.dtype.kind == "f":
         return passes.total(x, axes, keepdim)  # products with ones: add.reduce takes 3 to 12 times as long
@@ -187,6 +190,8 @@ def sum(
         keepdim: leave the reduced dims with length 1.
         dtype: convert to this dtype first.
     """
+    if region() is not None:
+        return recast(sum, locals())
     input = _accumulating(input, dtype)
     y = apply(Sum, input, axes=normalize_dims(dim, input.ndim), keepdim=keepdim)
     y = y if dtype is None else cast(y, dtypes.as_dtype(dtype))  # NumPy adds up small integers in int64
@@ -263,6 +268,8 @@ def prod(
         keepdim: leave the reduced dim with length 1.
         dtype: convert to this dtype first.
     """
+    if region() is not None:
+        return recast(prod, locals())
     input = _accumulating(input, dtype)
     if dim is None:
         shape = (1,) * input.ndim if keepdim else ()
@@ -293,6 +300,8 @@ def logsumexp(input: Any, dim: Dims, keepdim: bool = False, *, out: Any = None) 
         dim: dim or dims to reduce.
         keepdim: leave the reduced dims with length 1.
     """
+    if region() is not None:
+        return recast(logsumexp, locals())
     input = floating("logsumexp", input)
     y = apply(LogSumExp, input, axes=normalize_dims(dim, input.ndim), keepdim=keepdim)
     return y if out is None else into(out, y, "logsumexp")

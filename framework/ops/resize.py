@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.errors import DtypeError, ShapeError
 from framework.kernels import choose
@@ -184,6 +185,8 @@ def interpolate(
         >>> interpolate(framework.ones(1, 3, 8, 8), scale_factor=2, mode="bilinear").shape
         framework.Size([1, 3, 16, 16])
     """
+    if region() is not None and mode != "area":
+        return recast(interpolate, locals())
     if mode in _WITHOUT_CORNERS and align_corners is not None:
         raise ValueError(
             "interpolate: align_corners option can only be set with the interpolating modes: linear | bilinear | "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
@@ -163,6 +164,8 @@ def index_reduce(
 @numpy_names
 def index_copy(input: Any, dim: int, index: Any, source: Any, *, out: Any = None) -> Any:
     """A copy with the slices of ``source`` in place of those that a 1-d ``index`` names."""
+    if region() is not None:
+        return recast(index_copy, locals())
     if input.ndim and source.ndim and input.ndim != source.ndim:
         raise BoundsError(
             f"index_copy(): when source and destination are not scalars, their dimensionality must match, got source "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.errors import DtypeError
 from framework.ops.casting import cast, into, result_type
 from framework.ops.norms import norm, vector_norm
@@ -22,6 +23,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     Args:
         eps: the least length that a vector is divided by.
     """
+    if region() is not None:
+        return recast(cosine_similarity, locals())
     kind = result_type(x1, x2)
     if not (kind.is_floating_point or kind.is_complex):
         raise DtypeError(f"cosine_similarity: expected common dtype to be floating point, yet common dtype is {kind}")

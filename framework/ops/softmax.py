@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from framework import dtypes
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import Op, apply
 from framework.errors import DtypeError
 from framework.kernels import choose
@@ -96,6 +97,8 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None, _stacklevel: 
         >>> framework.softmax(framework.tensor([0.0, 0.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
+    if region() is not None:
+        return recast(softmax, locals())
     return _call(Softmax, "softmax", input, dim, dtype, _stacklevel, out)
 
 
@@ -108,11 +111,15 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None, _stacklev
         dtype: convert to this dtype first.
         _stacklevel: accepted, also in third place, for PyTorch's signature.
     """
+    if region() is not None:
+        return recast(log_softmax, locals())
     return _call(LogSoftmax, "log_softmax", input, dim, dtype, _stacklevel, out)
 
 
 def softmin(input: Any, dim: int | None = None, dtype: Any = None, _stacklevel: Any = 3) -> Any:
     """Softmax of ``-input`` along ``dim``: the smallest value takes the largest share."""
+    if region() is not None:
+        return recast(softmin, locals())
     return _call(Softmax, "softmin", -input, dim, dtype, _stacklevel, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from framework.autograd.autocast import recast, region
 from framework.autograd.op import apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
@@ -73,6 +74,8 @@ def max_unpool1d(
     input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
 ) -> Any:
     """The values of a ``max_pool1d`` put back where its indices say; see ``max_unpool2d``."""
+    if region() is not None:
+        return recast(max_unpool1d, locals())
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -86,6 +89,8 @@ def max_unpool2d(
         kernel_size, stride, padding: those of the pool.
         output_size: the input size of the pool, where several sizes give the same output.
     """
+    if region() is not None:
+        return recast(max_unpool2d, locals())
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -93,4 +98,6 @@ def max_unpool3d(
     input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
 ) -> Any:
     """The values of a ``max_pool3d`` put back where its indices say; see ``max_unpool2d``."""
+    if region() is not None:
+        return recast(max_unpool3d, locals())
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

@@ -193,8 +193,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what ``state_dict`` gave: parameters are matched by their order, options and state are copied.
 
-        State tensors are cast to their parameter's dtype and device, except step counts. Unlike PyTorch's, they never
-        share memory with the given ones.
+        State tensors are cast to their parameter's dtype and device, except step counts, and except that of 16-bit
+        parameters, which is float32. Unlike PyTorch's, they never share memory with the given ones.
 
         Raises:
             ValueError: the groups differ in number or in size.
@@ -219,7 +219,7 @@ class Optimizer:
         state: defaultdict[Any, Any] = defaultdict(dict)
         for number, value in state_dict["state"].items():
             if number in owner:
-                state[owner[number]] = _adopt(value, owner[number])
+                state[owner[number]] = _adopt(value, owner[number], self._state_dtype(owner[number]))
             else:
                 state[number] = value
         for mine, theirs in zip(groups, saved, strict=True):
@@ -229,6 +229,10 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+    def _state_dtype(self, p: Tensor) -> Any:
+        """What a floating-point parameter's loaded state is cast to."""
+        return p.dtype
 
     # Use
 
@@ -309,17 +313,17 @@ class Optimizer:
         self.param_groups.append(param_group)
 
 
-def _adopt(value: Any, p: Tensor, key: Any = None) -> Any:
-    """A copy of loaded state, with tensors of the parameter's dtype and device (a step count keeps its dtype)."""
+def _adopt(value: Any, p: Tensor, dtype: Any, key: Any = None) -> Any:
+    """A copy of loaded state, with tensors of a dtype and on the parameter's device (a step count keeps its dtype)."""
     if isinstance(value, Tensor):
         fresh = value.detach()
         if key != "step":
-            fresh = fresh.to(p.device, p.dtype) if p.is_floating_point() else fresh.to(p.device)
+            fresh = fresh.to(p.device, dtype) if p.is_floating_point() else fresh.to(p.device)
         return wrap(fresh.array.copy(order="K")) if fresh.array is value.array else fresh
     if isinstance(value, dict):
-        return {name: _adopt(item, p, name) for name, item in value.items()}
+        return {name: _adopt(item, p, dtype, name) for name, item in value.items()}
     if isinstance(value, list | tuple | set):
-        return type(value)(_adopt(item, p) for item in value)
+        return type(value)(_adopt(item, p, dtype) for item in value)
     return value
 
 

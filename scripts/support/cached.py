@@ -12,7 +12,9 @@ from framework import nn
 from framework.data import DataLoader, Dataset
 from framework.errors import ArgumentError
 from hub import head_of
+from support import mixed
 from support.console import progress
+from support.placing import pinned
 
 
 class Tail(nn.Module):
@@ -29,7 +31,7 @@ class Tail(nn.Module):
 
 def forward(tail: Tail, x: Any, device: str) -> Any:
     """Class scores (N, num_classes) of features."""
-    return tail(x.to(device))
+    return tail(x.to(device, non_blocking=True))
 
 
 class Views(Dataset):
@@ -58,9 +60,10 @@ def loaders(model: nn.Module, task: Any, args: Any) -> tuple[DataLoader, DataLoa
     uneven = len(train) > args.batch_size and len(train) % args.batch_size == 1
     loader = DataLoader(
         train, args.batch_size, shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0,
-        drop_last=uneven,  # a batch of one sample has no statistics for batch norm
+        pin_memory=pinned(args.device), drop_last=uneven,  # a batch of one sample has no statistics for batch norm
     )  # fmt: skip
-    return loader, DataLoader(test, max(args.batch_size, 200), num_workers=args.workers)
+    tests = DataLoader(test, max(args.batch_size, 200), num_workers=args.workers, pin_memory=pinned(args.device))
+    return loader, tests
 
 
 def _compute(model: nn.Module, task: Any, dataset: Any, args: Any, views: int, label: str) -> tuple[Any, Any]:
@@ -82,9 +85,10 @@ def _compute(model: nn.Module, task: Any, dataset: Any, args: Any, views: int, l
             for view in range(views):
                 title = f"features of the {label} {task.samples}, view {view + 1}/{views}"
                 for x, y in progress(iter(loader), len(loader), title):
-                    out = task.forward(model, x, args.device)
+                    with mixed.autocast(args):
+                        out = task.forward(model, x, args.device)
                     if not collected:
-                        _check(model, name, out, inputs[-1])
+                        _check(model, name, out, inputs[-1], args)
                         _check_memory(inputs[-1], len(dataset) * views)
                     elif inputs[-1].shape[1:] != collected[0].shape[1:]:
                         raise ArgumentError(
@@ -110,10 +114,11 @@ def _check_memory(batch: Any, samples: int) -> None:
         )
 
 
-def _check(model: nn.Module, name: str, out: Any, x: Any) -> None:
-    with F.no_grad():
+def _check(model: nn.Module, name: str, out: Any, x: Any, args: Any) -> None:
+    with F.no_grad(), mixed.autocast(args):
         again = Tail(model).eval()(x)
-    if tuple(again.shape) != tuple(out.shape) or not np.allclose(again.cpu().numpy(), out.cpu().numpy(), atol=1e-5):
+    same = tuple(again.shape) == tuple(out.shape)
+    if not same or not np.allclose(again.float().cpu().numpy(), out.float().cpu().numpy(), atol=1e-5):
         raise ArgumentError(
             f"--cache-features: {type(model).__name__} does more than to flatten after {name!r}; leave it out"
         )

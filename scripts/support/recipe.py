@@ -33,7 +33,7 @@ _RATES = {  # the highest learning rate: from scratch, of a whole pretrained mod
     "lion": (4e-4, 3e-5, 3e-4),
     "others": (4e-3, 5e-4, 3e-3),
 }
-_PLAIN = {"layer_decay": 1.0, "warmup": 0.5, "clip_grad_norm": 0.0}
+_PLAIN = {"device": "cpu", "layer_decay": 1.0, "warmup": 0.5, "clip_grad_norm": 0.0}
 AUXILIARY = 0.3  # the weight of auxiliary heads' losses, as in the papers on GoogLeNet and Inception v3
 
 

@@ -121,7 +121,7 @@ def test_explain_says_why_numpy_serves(a, b, words):
 
 @pytest.mark.parametrize("layout", ["plain", "transposed", "every other column", "every other row"])
 def test_precision_modes_keep_to_their_bounds(layout):
-    from framework.kernels.onednn.plans import has_bfloat16
+    from framework.kernels.onednn.precision import multiplies_bfloat16
 
     a, b = LAYOUTS[layout](operand(300, 280)), LAYOUTS[layout](operand(280, 270, seed=1))
     bias = operand(270, seed=2)
@@ -132,6 +132,6 @@ def test_precision_modes_keep_to_their_bounds(layout):
             found = framework.nn.functional.linear(*(framework.from_numpy(v) for v in (a, b.T, bias))).numpy()
             error = abs(found - exact).max() / abs(exact).max()
             assert error < bound
-            assert precision != "medium" or not has_bfloat16() or error > 1e-5  # the mode is in use
+            assert precision != "medium" or not multiplies_bfloat16() or error > 1e-5  # the mode is in use
     finally:
         framework.set_float32_matmul_precision("highest")

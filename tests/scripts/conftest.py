@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.scripts.running import start
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +21,6 @@ def pictures(tmp_path_factory):
             pixels[..., 2 - number] += 100
             Image.fromarray(pixels).save(folder / name / f"{index:02d}.png")
     return folder
-
-
-def start(script, *arguments, cwd):
-    """Start a script in a folder of its own; the caller waits for it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    )  # fmt: skip
 
 
 @pytest.fixture

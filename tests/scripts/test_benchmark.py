@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
 import framework
+from tests.scripts.running import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 

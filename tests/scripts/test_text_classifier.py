@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 from calling import call
-from conftest import start
 
 import text
 from framework.io import load_file
+from tests.scripts.running import start
 from text.models import BertConfig, BertModel
 from text.tokenizers import Tokenizer
 
@@ -113,7 +113,7 @@ def test_what_a_run_leaves(fine_tuned, tables):
     folder, out = fine_tuned
     assert "tiny-bert on films: 60 texts, 20 to test" in out and "start afresh" in out and "validation accuracy" in out
     summary = read(folder / "summary.json")
-    assert set(summary) == {"task", "model", "data", "epochs", "seconds", "metrics"}
+    assert set(summary) == {"task", "model", "data", "epochs", "amp", "seconds", "metrics"}
     assert summary["task"] == "text-classification" and summary["model"] == "tiny-bert" and summary["data"] == "films"
     assert [row["epoch"] for row in metrics(folder)] == [1, 2]
     settings = read(folder / "settings.json")

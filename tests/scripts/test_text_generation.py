@@ -11,11 +11,11 @@ import time
 import numpy as np
 import pytest
 from calling import call
-from conftest import start
 
 import framework as F
 import text
 from framework.io import load_file
+from tests.scripts.running import start
 from text.models import BertConfig, BertModel
 from text.models.gpt2 import GPT2Config, GPT2LMHeadModel
 from text.tokenizers import Tokenizer
@@ -79,7 +79,7 @@ def characters(book, tmp_path_factory):
 def test_what_a_run_leaves(characters, book):
     folder, out = characters
     summary = json.loads((folder / "summary.json").read_text())
-    assert set(summary) == {"task", "model", "data", "steps", "seconds", "metrics"}
+    assert set(summary) == {"task", "model", "data", "steps", "amp", "seconds", "metrics"}
     assert (summary["task"], summary["model"], summary["data"], summary["steps"]) == (
         "language-modeling",
         "gpt2",

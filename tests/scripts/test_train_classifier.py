@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import start
 
 from framework.io import load_file
+from tests.scripts.running import start
 
 QUICK = ("--model", "small_cnn", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1")
 
@@ -49,7 +49,7 @@ def whole_run(pictures, tmp_path_factory):
 def test_what_a_run_leaves(whole_run):
     folder, out = whole_run
     summary = json.loads((folder / "summary.json").read_text())
-    assert set(summary) == {"task", "model", "data", "epochs", "seconds", "metrics"}
+    assert set(summary) == {"task", "model", "data", "epochs", "amp", "seconds", "metrics"}
     assert summary["epochs"] == 2 and set(summary["metrics"]) == {"accuracy", "loss"}
     assert [row["epoch"] for row in metrics(folder)] == [1, 2]
     settings = json.loads((folder / "settings.json").read_text())

@@ -9,11 +9,11 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, start
 from PIL import Image
 
 import hub
 from framework.io import load_checkpoint, load_file
+from tests.scripts.running import ROOT, start
 from vision.models import squeezenet1_1
 
 QUICK = ("--model", "small_cnn", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1")

@@ -57,7 +57,7 @@ class Decoding:
         extra: dict[str, Any] = {}
         if self._mask is not None:
             mask = wrap(self._mask[:, : self._length])
-            places = position_ids(mask)
+            places = position_ids(mask) + self.model.first_position
             extra = {"attention_mask": mask, "position_ids": places}
             self._places = places.array[:, -1:]
         logits = self._run(prompt, extra)

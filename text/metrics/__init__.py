@@ -2,7 +2,7 @@
 
 from framework.utils.metric import Metric
 from text.metrics.answers import SQuADScore, answer_f1, exact_match, normalize_answer
-from text.metrics.bleu import BLEU, bleu_score, tokenize_13a
+from text.metrics.bleu import BLEU, bleu_score, tokenize_13a, tokenize_intl
 from text.metrics.chrf import ChrF
 from text.metrics.classification import Accuracy, F1Score, MatthewsCorrelation
 from text.metrics.correlation import PearsonCorrelation, SpearmanCorrelation

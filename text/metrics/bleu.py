@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import math
 import re
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,8 +49,39 @@ def _tokens_of(word: str) -> list[str]:
     return word.split()
 
 
+@functools.cache
+def _international() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What ``tokenize_intl`` does one after the other. Which characters are what is asked of Unicode once."""
+    kinds: dict[str, list[list[int]]] = {"N": [], "P": [], "S": []}  # numbers, punctuation, symbols: first and last
+    for number in range(sys.maxunicode + 1):
+        ranges = kinds.get(unicodedata.category(chr(number))[0])
+        if ranges is None:
+            continue
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    n, p, s = ("".join(rf"\U{a:08x}-\U{b:08x}" for a, b in kinds[kind]) for kind in "NPS")
+    return (
+        (re.compile(f"([^{n}])([{p}])"), r"\1 \2 "),
+        (re.compile(f"([{p}])([^{n}])"), r" \1 \2"),
+        (re.compile(f"([{s}])"), r" \1 "),
+    )
+
+
+def tokenize_intl(text: str) -> list[str]:
+    """The tokens of a text in any language that has blanks, as the script mteval-v14 of the WMT workshops has them.
+
+    Punctuation, of which that between digits stays, and symbols stand alone.
+    """
+    for pattern, replacement in _international():
+        text = pattern.sub(replacement, text)
+    return text.split()
+
+
 _TOKENIZERS: dict[str, Callable[[str], list[str]]] = {
     "13a": tokenize_13a,
+    "intl": tokenize_intl,
     "none": str.split,
     "char": lambda text: [character for character in text if not character.isspace()],
 }
@@ -59,7 +92,7 @@ class BLEU(Metric):
 
     Args:
         max_order: words in the longest n-grams.
-        tokenize: "13a", "none" (words between blanks) or "char".
+        tokenize: "13a", "intl", "none" (words between blanks) or "char".
         lowercase: take capitals for small letters.
         smooth: what is done about orders without a match: "exp" halves, for each of them once more, what one match would
             give; "floor" puts ``smooth_value`` (0.1) for no match; "add-k" adds ``smooth_value`` (1) to matches and n-grams

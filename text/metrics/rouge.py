@@ -1,13 +1,15 @@
 """ROUGE: how far a summary has the words of the reference.
 
 Reference: Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004, https://aclanthology.org/W04-1013. The
-scores are those of the package rouge-score without its stemmer.
+scores are those of the package rouge-score.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,9 +17,10 @@ from framework.errors import ArgumentError
 from framework.utils.metric import Metric
 from text.metrics.bleu import ngrams
 from text.metrics.edits import longest_common
+from text.metrics.porter import stem
 
 _OTHER = re.compile("[^a-z0-9]+")
-_KIND = re.compile("rouge([1-9]|L)")
+_KIND = re.compile("rouge([1-9]|L|Lsum)")
 
 
 class ROUGE(Metric):
@@ -26,7 +29,11 @@ class ROUGE(Metric):
     Words are runs of English letters and digits, in lower case. Of several references the one with the best F1 counts.
 
     Args:
-        kinds: "rouge1", "rouge2" and so on, by the words in an n-gram, and "rougeL" for the subsequence.
+        kinds: "rouge1", "rouge2" and so on, by the words in an n-gram; "rougeL" for the subsequence; and "rougeLsum" for
+            the subsequences that each sentence of the reference has with those of the summary, together. Sentences end
+            with a line.
+        use_stemmer: whether words count as the same that have the same stem, such as "walked" and "walking"; words of
+            three letters and less stay as they are.
 
     Example:
         >>> metric = ROUGE()
@@ -35,14 +42,15 @@ class ROUGE(Metric):
         0.6666666666666666
     """
 
-    _settings = ("kinds",)
+    _settings = ("kinds", "use_stemmer")
     _state = ("sums", "total")
 
-    def __init__(self, kinds: Sequence[str] = ("rouge1", "rouge2", "rougeL")) -> None:
+    def __init__(self, kinds: Sequence[str] = ("rouge1", "rouge2", "rougeL"), use_stemmer: bool = False) -> None:
         for kind in kinds:
             if not _KIND.fullmatch(kind):
                 raise ArgumentError(f"ROUGE: expected kinds such as rouge1, rouge2 and rougeL, got {kind!r}")
         self.kinds = tuple(kinds)
+        self.use_stemmer = use_stemmer
         super().__init__()
 
     def reset(self) -> None:
@@ -55,12 +63,21 @@ class ROUGE(Metric):
         if len(output) != len(target):
             raise ArgumentError(f"ROUGE: {len(output)} summaries do not fit {len(target)} references")
         for text, references in zip(output, target, strict=True):
-            words = _words(text)
-            those = [_words(one) for one in ([references] if isinstance(references, str) else references)]
+            summary = self._read(text)
+            those = [self._read(one) for one in ([references] if isinstance(references, str) else references)]
             for row, kind in enumerate(self.kinds):
-                scores = [_scores(kind, words, reference) for reference in those]
+                scores = [_scores(kind, summary, reference) for reference in those]
                 self.sums[row] += max(scores, key=lambda score: score[2])
         self.total = self.total + len(output)
+
+    def _read(self, text: str) -> _Text:
+        if "rougeLsum" not in self.kinds:
+            return _Text([self._words(text)])
+        return _Text([self._words(line) for line in text.split("\n")])
+
+    def _words(self, text: str) -> list[str]:
+        words = _OTHER.sub(" ", text.lower()).split()
+        return [stem(word) if len(word) > 3 else word for word in words] if self.use_stemmer else words
 
     def compute(self) -> dict[str, float]:
         """The mean F1 by kind."""
@@ -80,16 +97,67 @@ class ROUGE(Metric):
         return self.sums / self.total
 
 
-def _words(text: str) -> list[str]:
-    return _OTHER.sub(" ", text.lower()).split()
+@dataclass
+class _Text:
+    """The words of each sentence of a text."""
+
+    sentences: list[list[str]]
+
+    def __post_init__(self) -> None:
+        self.words = [word for sentence in self.sentences for word in sentence]
 
 
-def _scores(kind: str, words: list[str], reference: list[str]) -> tuple[float, float, float]:
+def _scores(kind: str, summary: _Text, reference: _Text) -> tuple[float, float, float]:
     """Precision, recall and F1 of a summary."""
-    if kind == "rougeL":
-        found, there, matched = len(words), len(reference), longest_common(words, reference)
+    if kind == "rougeLsum":
+        found, there, matched = len(summary.words), len(reference.words), _union(summary, reference)
+    elif kind == "rougeL":
+        found, there = len(summary.words), len(reference.words)
+        matched = longest_common(summary.words, reference.words)
     else:
-        ours, theirs = ngrams(words, int(kind[5:])), ngrams(reference, int(kind[5:]))
+        order = int(kind[5:])
+        ours, theirs = ngrams(summary.words, order), ngrams(reference.words, order)
         found, there, matched = sum(ours.values()), sum(theirs.values()), sum((ours & theirs).values())
     precision, recall = matched / max(found, 1), matched / max(there, 1)
     return precision, recall, 2 * precision * recall / (precision + recall) if matched else 0.0
+
+
+def _union(summary: _Text, reference: _Text) -> int:
+    """How many words of the reference's sentences are in a subsequence that is common with one of the summary's.
+
+    No word counts more often than the summary has it.
+    """
+    left = Counter(summary.words)
+    count = 0
+    for sentence in reference.sentences:
+        places = {place for other in summary.sentences for place in common_places(sentence, other)}
+        for place in sorted(places):
+            if left[sentence[place]]:
+                left[sentence[place]] -= 1
+                count += 1
+    return count
+
+
+def common_places(words: Sequence[str], other: Sequence[str]) -> list[int]:
+    """Where in ``words`` a longest subsequence stands that ``other`` has too, from the last on.
+
+    Of several it is the one that rouge-score finds.
+    """
+    if not words or not other:
+        return []
+    numbers: dict[str, int] = {}
+    a, b = (np.array([numbers.setdefault(word, len(numbers)) for word in line]) for line in (words, other))
+    lengths = np.zeros((len(a) + 1, len(b) + 1), np.int64)  # of the first i and the first j words
+    for row, word in enumerate(a):
+        before = lengths[row]
+        lengths[row + 1, 1:] = np.maximum.accumulate(np.where(b == word, before[:-1] + 1, before[1:]))
+    i, j, found = len(a), len(b), []
+    while i and j:
+        if a[i - 1] == b[j - 1]:
+            i, j = i - 1, j - 1
+            found.append(i)
+        elif lengths[i, j - 1] > lengths[i - 1, j]:
+            j -= 1
+        else:
+            i -= 1
+    return found

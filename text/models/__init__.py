@@ -20,9 +20,11 @@ from text.models.base import PreTrainedModel
 from text.models.bert import (
     BertConfig,
     BertForMaskedLM,
+    BertForMultipleChoice,
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
+    BertLMHeadModel,
     BertModel,
 )
 from text.models.classic import AttentiveBiLSTM, BagOfEmbeddings, TextCNN
@@ -31,6 +33,7 @@ from text.models.loading import from_config, from_pretrained, list_families, reg
 from text.models.albert import (
     AlbertConfig,
     AlbertForMaskedLM,
+    AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
@@ -39,6 +42,7 @@ from text.models.albert import (
 from text.models.deberta import (
     DebertaV2Config,
     DebertaV2ForMaskedLM,
+    DebertaV2ForMultipleChoice,
     DebertaV2ForQuestionAnswering,
     DebertaV2ForSequenceClassification,
     DebertaV2ForTokenClassification,
@@ -47,6 +51,7 @@ from text.models.deberta import (
 from text.models.distilbert import (
     DistilBertConfig,
     DistilBertForMaskedLM,
+    DistilBertForMultipleChoice,
     DistilBertForQuestionAnswering,
     DistilBertForSequenceClassification,
     DistilBertForTokenClassification,
@@ -54,7 +59,9 @@ from text.models.distilbert import (
 )
 from text.models.electra import (
     ElectraConfig,
+    ElectraForCausalLM,
     ElectraForMaskedLM,
+    ElectraForMultipleChoice,
     ElectraForQuestionAnswering,
     ElectraForSequenceClassification,
     ElectraForTokenClassification,
@@ -63,6 +70,7 @@ from text.models.electra import (
 from text.models.modernbert import (
     ModernBertConfig,
     ModernBertForMaskedLM,
+    ModernBertForMultipleChoice,
     ModernBertForQuestionAnswering,
     ModernBertForSequenceClassification,
     ModernBertForTokenClassification,
@@ -71,6 +79,7 @@ from text.models.modernbert import (
 from text.models.mpnet import (
     MPNetConfig,
     MPNetForMaskedLM,
+    MPNetForMultipleChoice,
     MPNetForQuestionAnswering,
     MPNetForSequenceClassification,
     MPNetForTokenClassification,
@@ -78,13 +87,17 @@ from text.models.mpnet import (
 )
 from text.models.roberta import (
     RobertaConfig,
+    RobertaForCausalLM,
     RobertaForMaskedLM,
+    RobertaForMultipleChoice,
     RobertaForQuestionAnswering,
     RobertaForSequenceClassification,
     RobertaForTokenClassification,
     RobertaModel,
     XLMRobertaConfig,
+    XLMRobertaForCausalLM,
     XLMRobertaForMaskedLM,
+    XLMRobertaForMultipleChoice,
     XLMRobertaForQuestionAnswering,
     XLMRobertaForSequenceClassification,
     XLMRobertaForTokenClassification,
@@ -92,13 +105,16 @@ from text.models.roberta import (
 )
 from text.models.bart import (
     BartConfig,
+    BartForCausalLM,
     BartForConditionalGeneration,
+    BartForQuestionAnswering,
     BartForSequenceClassification,
     BartModel,
 )
 from text.models.cache import Cache
 from text.models.gpt2 import (
     GPT2Config,
+    GPT2ForQuestionAnswering,
     GPT2ForSequenceClassification,
     GPT2ForTokenClassification,
     GPT2LMHeadModel,
@@ -107,14 +123,16 @@ from text.models.gpt2 import (
 from text.models.llama import (
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForQuestionAnswering,
     LlamaForSequenceClassification,
     LlamaForTokenClassification,
     LlamaModel,
 )
-from text.models.marian import MarianConfig, MarianModel, MarianMTModel
+from text.models.marian import MarianConfig, MarianForCausalLM, MarianModel, MarianMTModel
 from text.models.mistral import (
     MistralConfig,
     MistralForCausalLM,
+    MistralForQuestionAnswering,
     MistralForSequenceClassification,
     MistralForTokenClassification,
     MistralModel,
@@ -122,13 +140,29 @@ from text.models.mistral import (
 from text.models.qwen import (
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2ForQuestionAnswering,
     Qwen2ForSequenceClassification,
     Qwen2ForTokenClassification,
     Qwen2Model,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3ForQuestionAnswering,
     Qwen3ForSequenceClassification,
     Qwen3ForTokenClassification,
     Qwen3Model,
 )
-from text.models.t5 import T5Config, T5EncoderModel, T5ForConditionalGeneration, T5Model
+from text.models.pretraining import (
+    AlbertForPreTraining,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    ElectraForPreTraining,
+)
+from text.models.t5 import (
+    T5Config,
+    T5EncoderModel,
+    T5ForConditionalGeneration,
+    T5ForQuestionAnswering,
+    T5ForSequenceClassification,
+    T5ForTokenClassification,
+    T5Model,
+)

@@ -1,7 +1,8 @@
 """ALBERT: an encoder whose layers share their parameters, with narrower embeddings.
 
 Reference: Lan et al., "ALBERT: A Lite BERT for Self-supervised Learning", https://arxiv.org/abs/1909.11942.
-Config fields, state-dict keys and outputs are those of transformers. The head for the order of sentences is left out.
+Config fields, state-dict keys and outputs are those of transformers. The head for the order of
+sentences is in ``pretraining.py``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from framework import nn
 from framework.tensor import Tensor
 from hub import FitRules
 from text.models.activations import activation
-from text.models.attention import attend, merge_heads, split_heads
+from text.models.attention import attend, check_heads, merge_heads, split_heads
 from text.models.base import PreTrainedModel
-from text.models.bert import OLD_NORM_KEYS, BertEmbeddings, check_heads, refuse_variants
+from text.models.bert_layers import OLD_NORM_KEYS, BertEmbeddings, refuse_variants
 from text.models.config import Config
 from text.models.encoder import Encoder
-from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
+from text.models.heads import MaskedLM, MultipleChoice, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.outputs import BaseModelOutput
 
@@ -200,6 +201,18 @@ class AlbertForQuestionAnswering(QuestionAnswerer, AlbertPreTrained):
         super().__init__(config)
         self.albert = AlbertModel(config, add_pooling_layer=False)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+
+@register_family("albert", "multiple-choice")
+class AlbertForMultipleChoice(MultipleChoice, AlbertPreTrained):
+    """ALBERT with a score of the pooled vector."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.albert = AlbertModel(config)
+        self.dropout = nn.Dropout(config.classifier_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, 1)
         self.post_init()
 
 

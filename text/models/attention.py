@@ -7,10 +7,25 @@ import math
 import numpy as np
 
 from framework.devices import array_module
+from framework.errors import ArgumentError
 from framework.nn import functional as F
 from framework.ops.matmul import matmul
 from framework.ops.selection import where
 from framework.tensor import Tensor, wrap
+from text.models.config import Config
+
+
+def check_heads(config: Config) -> None:
+    """Refuse a width that heads do not share evenly.
+
+    Raises:
+        ArgumentError: so it is.
+    """
+    if config.hidden_size % config.num_attention_heads:
+        raise ArgumentError(
+            f"{type(config).__name__}: hidden_size {config.hidden_size} is no multiple of "
+            f"num_attention_heads {config.num_attention_heads}"
+        )
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 Reference: Lewis et al., "BART: Denoising Sequence-to-Sequence Pre-training for Natural Language Generation, Translation, and
 Comprehension", https://arxiv.org/abs/1910.13461. Config fields, state-dict keys and outputs are those of transformers. Left
-out of what is there: dropping whole layers in training, the head for question answering, and the decoder alone.
+out of what is there: dropping whole layers in training.
 """
 
 from __future__ import annotations
@@ -11,23 +11,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from framework import nn
-from framework.devices import array_module
-from framework.errors import ArgumentError
 from framework.ops.creation import zeros
 from framework.ops.joining import cat
-from framework.tensor import Tensor, wrap
+from framework.tensor import Tensor
 from hub import FitRules
 from text.models.bart_layers import BartDecoderLayer, BartEncoderLayer, draw_initial
 from text.models.base import check_one_input
 from text.models.cache import Cache
 from text.models.causal import Decoder, places_of
 from text.models.config import Config
-from text.models.heads import classification_loss
 from text.models.loading import register_family
 from text.models.masks import causal_mask, padding_mask
 from text.models.outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions
-from text.models.seq2seq import EncoderDecoder, Seq2SeqLM, Seq2SeqModel, both_attentions
-from text.models.seq2seq import Seq2SeqSequenceClassifierOutput as ClassifierOutput
+from text.models.seq2seq import Seq2SeqLM, Seq2SeqModel, both_attentions
+from text.models.seq2seq_heads import (
+    ClassificationHead,
+    DecoderAlone,
+    DecoderHolder,
+    Seq2SeqQuestionAnswerer,
+    Seq2SeqSequenceClassifier,
+    as_decoder,
+    from_shared,
+)
 
 OFFSET = 2  # rows of the tables of positions that are never looked up
 BIAS = "final_logits_bias"
@@ -250,6 +255,7 @@ class BiasedLM(Seq2SeqLM):
 
 
 @register_family("bart", "seq2seq-lm")
+@register_family("bart", "masked-lm")
 class BartForConditionalGeneration(BiasedLM, BartPreTrained):
     """BART with scores of the target's next token, by the vectors that it reads tokens with."""
 
@@ -266,74 +272,37 @@ class BartForConditionalGeneration(BiasedLM, BartPreTrained):
         return self.model.default_target(input_ids)
 
 
-class BartClassificationHead(nn.Module):
-    """A dense layer, tanh, and the scores of classes."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.d_model, config.d_model)
-        self.dropout = nn.Dropout(config.classifier_dropout)
-        self.out_proj = nn.Linear(config.d_model, config.num_labels)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, hidden) as logits (B, num_labels)."""
-        return self.out_proj(self.dropout(self.dense(self.dropout(hidden)).tanh()))
-
-
 @register_family("bart", "sequence-classification")
-class BartForSequenceClassification(EncoderDecoder, BartPreTrained):
+class BartForSequenceClassification(Seq2SeqSequenceClassifier, BartPreTrained):
     """BART with a head on the decoder's state at the last end-of-sequence token."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.model = BartModel(config)
-        self.classification_head = BartClassificationHead(config)
+        self.classification_head = ClassificationHead(config)
         self.post_init()
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        decoder_input_ids: Tensor | None = None,
-        decoder_attention_mask: Tensor | None = None,
-        encoder_outputs: Any = None,
-        labels: Tensor | None = None,
-        use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-    ) -> ClassifierOutput:
-        """Logits, and the ``classification_loss`` where labels are given; see ``Seq2SeqModel`` for the other inputs.
 
-        Raises:
-            ArgumentError: a text has no end-of-sequence token.
-        """
-        outputs = self.model(
-            input_ids,
-            attention_mask,
-            decoder_input_ids,
-            decoder_attention_mask,
-            encoder_outputs,
-            use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-        )
-        ids = input_ids.array
-        xp = array_module(ids)
-        ends = ids == self.config.eos_token_id
-        if not bool(ends.any(1).all()):
-            raise ArgumentError(
-                f"{type(self).__name__}: every text must hold the token {self.config.eos_token_id} at its end"
-            )
-        last = ids.shape[1] - 1 - ends[:, ::-1].argmax(1)
-        logits = self.classification_head(outputs.last_hidden_state[wrap(xp.arange(len(ids))), wrap(last)])
-        return ClassifierOutput(
-            None if labels is None else classification_loss(logits, labels, self.config),
-            logits,
-            outputs.past_key_values,
-            outputs.decoder_hidden_states,
-            outputs.decoder_attentions,
-            outputs.cross_attentions,
-            outputs.encoder_last_hidden_state,
-            outputs.encoder_hidden_states,
-            outputs.encoder_attentions,
-        )
+@register_family("bart", "question-answering")
+class BartForQuestionAnswering(Seq2SeqQuestionAnswerer, BartPreTrained):
+    """BART with scores of where an answer starts and ends."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.model = BartModel(config)
+        self.qa_outputs = nn.Linear(config.d_model, 2)
+        self.post_init()
+
+
+@register_family("bart", "causal-lm")
+class BartForCausalLM(DecoderAlone, BartPreTrained):
+    """BART's decoder alone, with scores of the next token by the vectors that it reads tokens with."""
+
+    fit_rules = FitRules(base="model", optional=("encoder.", "decoder.version"), adapt=from_shared)
+
+    def __init__(self, config: Config) -> None:
+        config = as_decoder(config)
+        super().__init__(config)
+        self.model = DecoderHolder(BartDecoder(config))
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.post_init()

@@ -66,7 +66,7 @@ class BartAttention(nn.Module):
         y, weights = attend_encoder(
             by_heads(self.q_proj(hidden), self.heads),
             lambda: (by_heads(self.k_proj(source), self.heads), by_heads(self.v_proj(source), self.heads)),
-            None if cache is None else cache.cross[self.layer],
+            cache.cross[self.layer] if cache is not None and cache.cross else None,
             mask,
             dropout=self.share if self.training else 0.0,
             scale=self.scale,
@@ -126,8 +126,10 @@ class BartDecoderLayer(nn.Module):
         """States, and a pair of weights if asked for."""
         y, own = self.self_attn(hidden, mask, causal, cache, output_attentions)
         hidden = self.self_attn_layer_norm(hidden + self.dropout(y))
-        y, crossed = self.encoder_attn.cross(hidden, source, source_mask, cache, output_attentions)
-        hidden = self.encoder_attn_layer_norm(hidden + self.dropout(y))
+        crossed = None
+        if source is not None or (cache is not None and cache.cross):  # a decoder alone may have no source
+            y, crossed = self.encoder_attn.cross(hidden, source, source_mask, cache, output_attentions)
+            hidden = self.encoder_attn_layer_norm(hidden + self.dropout(y))
         y = self.fc2(self.activation_dropout(self.activation(self.fc1(hidden))))
         return self.final_layer_norm(hidden + self.dropout(y)), (own, crossed)
 

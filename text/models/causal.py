@@ -11,14 +11,24 @@ from framework.nn import functional as F
 from framework.tensor import Tensor, wrap
 from text.models.base import PreTrainedModel
 from text.models.cache import Cache
-from text.models.heads import classification_loss, token_loss
-from text.models.outputs import CausalLMOutputWithPast, SequenceClassifierOutputWithPast, TokenClassifierOutput
+from text.models.heads import classification_loss, span_loss, token_loss
+from text.models.outputs import (
+    CausalLMOutputWithPast,
+    QuestionAnsweringModelOutput,
+    SequenceClassifierOutputWithPast,
+    TokenClassifierOutput,
+)
 
 IGNORED = -100  # a label that takes no part in losses
 
 
 class Decoder(PreTrainedModel):
     """A model whose layers keep keys and values in a cache."""
+
+    @property
+    def first_position(self) -> int:
+        """The number of a text's first place."""
+        return 0
 
     def new_cache(self, batch: int = 0, max_length: int = 0) -> Cache:
         """An empty cache for the model.
@@ -176,6 +186,42 @@ class DecoderTokenClassifier(Decoder):
         logits = self.scores(outputs.last_hidden_state)
         loss = None if labels is None else token_loss(logits, labels)
         return TokenClassifierOutput(loss, logits, outputs.hidden_states, outputs.attentions)
+
+
+class DecoderQuestionAnswerer(Decoder):
+    """Where answers start and end: ``qa_outputs`` on each state."""
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        use_cache: bool | None = None,
+        token_type_ids: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> QuestionAnsweringModelOutput:
+        """Logits, and the ``span_loss`` where both positions (B,) are given; see the base model for the other inputs."""
+        outputs = self.base_model(
+            input_ids,
+            attention_mask,
+            position_ids,
+            past_key_values,
+            inputs_embeds,
+            use_cache,
+            token_type_ids,
+            output_attentions,
+            output_hidden_states,
+        )
+        start, end = self.qa_outputs(outputs.last_hidden_state).unbind(-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = span_loss(start, end, start_positions, end_positions)
+        return QuestionAnsweringModelOutput(loss, start, end, outputs.hidden_states, outputs.attentions)
 
 
 def last_tokens(hidden: Tensor, count: int) -> Tensor:

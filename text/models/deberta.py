@@ -19,11 +19,11 @@ from framework.tensor import Tensor, wrap
 from hub import FitRules
 from text.models.activations import activation
 from text.models.base import PreTrainedModel, resized
-from text.models.bert import OLD_NORM_KEYS, AddNorm, BertIntermediate, PredictionTransform, first_rows
+from text.models.bert_layers import OLD_NORM_KEYS, AddNorm, BertIntermediate, PredictionTransform, first_rows
 from text.models.config import Config
 from text.models.disentangled import DisentangledSelfAttention, Distances
 from text.models.encoder import Encoder
-from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
+from text.models.heads import MaskedLM, MultipleChoice, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.masks import padding_mask
 from text.models.outputs import BaseModelOutput
@@ -327,6 +327,22 @@ class DebertaV2ForQuestionAnswering(QuestionAnswerer, DebertaV2PreTrained):
         self.deberta = DebertaV2Model(config)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.post_init()
+
+
+@register_family("deberta-v2", "multiple-choice")
+class DebertaV2ForMultipleChoice(MultipleChoice, DebertaV2PreTrained):
+    """DeBERTa with a dense layer on the first token's state, and a score."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.deberta = DebertaV2Model(config)
+        self.pooler = ContextPooler(config)
+        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob if config.cls_dropout is None else config.cls_dropout)
+        self.post_init()
+
+    def scores(self, outputs: BaseModelOutput, attention_mask: Tensor | None) -> Tensor:
+        return self.classifier(self.dropout(self.pooler(outputs.last_hidden_state)))
 
 
 @register_family("deberta-v2", "masked-lm")

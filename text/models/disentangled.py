@@ -15,8 +15,7 @@ from framework import nn
 from framework.ops.matmul import matmul
 from framework.ops.selection import where
 from framework.tensor import Tensor
-from text.models.attention import attend, merge_heads, split_heads
-from text.models.bert import check_heads
+from text.models.attention import attend, check_heads, merge_heads, split_heads
 from text.models.config import Config
 
 

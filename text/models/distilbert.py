@@ -13,12 +13,12 @@ from framework import nn
 from framework.tensor import Tensor, wrap
 from hub import FitRules
 from text.models.activations import activation
-from text.models.attention import attend, merge_heads, split_heads
+from text.models.attention import attend, check_heads, merge_heads, split_heads
 from text.models.base import PreTrainedModel
-from text.models.bert import OLD_NORM_KEYS, check_heads, first_rows
+from text.models.bert_layers import OLD_NORM_KEYS, first_rows
 from text.models.config import Config
 from text.models.encoder import Encoder, first_queries
-from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
+from text.models.heads import MaskedLM, MultipleChoice, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.outputs import BaseModelOutput
 
@@ -224,6 +224,22 @@ class DistilBertForQuestionAnswering(QuestionAnswerer, DistilBertPreTrained):
 
     def scores(self, outputs: BaseModelOutput) -> Tensor:
         return self.qa_outputs(self.dropout(outputs.last_hidden_state))
+
+
+@register_family("distilbert", "multiple-choice")
+class DistilBertForMultipleChoice(MultipleChoice, DistilBertPreTrained):
+    """DistilBERT with two dense layers on the first token's state."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.distilbert = DistilBertModel(config)
+        self.pre_classifier = nn.Linear(config.dim, config.dim)
+        self.classifier = nn.Linear(config.dim, 1)
+        self.dropout = nn.Dropout(config.seq_classif_dropout)
+        self.post_init()
+
+    def scores(self, outputs: BaseModelOutput, attention_mask: Tensor | None) -> Tensor:
+        return self.classifier(self.dropout(self.pre_classifier(outputs.last_hidden_state[:, 0]).relu()))
 
 
 @register_family("distilbert", "masked-lm")

@@ -3,22 +3,26 @@
 Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators",
 https://arxiv.org/abs/2003.10555.
 Config fields, state-dict keys and outputs are those of transformers. The discriminator's head that it is pre-trained with
-is left out.
+is in ``pretraining.py``; of summaries of a text there is that of the first token.
 """
 
 from __future__ import annotations
 
 from framework import nn
+from framework.errors import ArgumentError
 from framework.nn import functional as F
 from framework.tensor import Tensor
 from hub import FitRules
+from text.models.activations import activation
 from text.models.base import PreTrainedModel
-from text.models.bert import OLD_NORM_KEYS, BertEmbeddings, BertEncoder, refuse_variants
+from text.models.bert_layers import OLD_NORM_KEYS, BertEmbeddings, BertEncoder, refuse_variants
 from text.models.config import Config
 from text.models.encoder import Encoder
+from text.models.encoder_lm import EncoderCausalLM
 from text.models.heads import (
     ClassificationHead,
     MaskedLM,
+    MultipleChoice,
     QuestionAnswerer,
     SequenceClassifier,
     TokenClassifier,
@@ -47,6 +51,10 @@ class ElectraConfig(Config):
         "layer_norm_eps": 1e-12,
         "pad_token_id": 0,
         "classifier_dropout": None,
+        "summary_type": "first",
+        "summary_use_proj": True,
+        "summary_activation": "gelu",
+        "summary_last_dropout": 0.1,
     }
 
 
@@ -61,6 +69,28 @@ class ElectraGeneratorPredictions(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, S, hidden) as (B, S, embedding_size)."""
         return self.LayerNorm(F.gelu(self.dense(hidden)))
+
+
+class ElectraSequenceSummary(nn.Module):
+    """One vector of a text: the first token's state, through a dense layer if ``config.summary_use_proj``.
+
+    Raises:
+        ArgumentError: ``config.summary_type`` asks for another token.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        if config.summary_type != "first":
+            raise ArgumentError(f"summary_type: only 'first' is known, got {config.summary_type!r}")
+        width = config.hidden_size
+        self.summary = nn.Linear(width, width) if config.summary_use_proj else nn.Identity()
+        self.activation = activation(config.summary_activation) if config.summary_activation else nn.Identity()
+        self.first_dropout = nn.Dropout(config.get("summary_first_dropout", 0.0))
+        self.last_dropout = nn.Dropout(config.summary_last_dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, S, hidden) as (B, hidden)."""
+        return self.last_dropout(self.activation(self.summary(self.first_dropout(hidden[:, 0]))))
 
 
 class ElectraPreTrained(PreTrainedModel):
@@ -81,10 +111,11 @@ class ElectraModel(Encoder, ElectraPreTrained):
     """ELECTRA without a head."""
 
     can_end_early = True
+    can_decode = True
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        refuse_variants(config)
+        refuse_variants(config, decodes=True)
         self.embeddings = BertEmbeddings(config, config.embedding_size)
         if config.embedding_size != config.hidden_size:
             self.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
@@ -142,6 +173,21 @@ class ElectraForQuestionAnswering(QuestionAnswerer, ElectraPreTrained):
         self.post_init()
 
 
+@register_family("electra", "multiple-choice")
+class ElectraForMultipleChoice(MultipleChoice, ElectraPreTrained):
+    """ELECTRA with a score of a vector of the text."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.electra = ElectraModel(config)
+        self.sequence_summary = ElectraSequenceSummary(config)
+        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.post_init()
+
+    def scores(self, outputs: BaseModelOutput, attention_mask: Tensor | None) -> Tensor:
+        return self.classifier(self.sequence_summary(outputs.last_hidden_state))
+
+
 @register_family("electra", "masked-lm")
 class ElectraForMaskedLM(MaskedLM, ElectraPreTrained):
     """ELECTRA's generator, with scores of the tokens by the vectors that it reads them with."""
@@ -160,3 +206,23 @@ class ElectraForMaskedLM(MaskedLM, ElectraPreTrained):
 
     def scores(self, outputs: BaseModelOutput) -> Tensor:
         return self.generator_lm_head(self.generator_predictions(outputs.last_hidden_state))
+
+
+@register_family("electra", "causal-lm")
+class ElectraForCausalLM(EncoderCausalLM, ElectraPreTrained):
+    """ELECTRA's generator as a decoder, with scores of the next token by the vectors that it reads tokens with."""
+
+    tied = ElectraForMaskedLM.tied
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.electra = ElectraModel(config)
+        self.generator_predictions = ElectraGeneratorPredictions(config)
+        self.generator_lm_head = nn.Linear(config.embedding_size, config.vocab_size)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.generator_lm_head
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        return self.generator_lm_head(self.generator_predictions(hidden))

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from framework.tensor import Tensor
+from framework.devices import array_module
+from framework.tensor import Tensor, wrap
 from text.models.base import PreTrainedModel, check_one_input
+from text.models.cache import Cache
 from text.models.config import Config
-from text.models.masks import padding_mask
+from text.models.masks import causal_mask, padding_mask
 from text.models.outputs import BaseModelOutput, BaseModelOutputWithPooling
+
+
+class Past(NamedTuple):
+    """What layers are given in place of a mask where ``config.is_decoder``: each token sees those before it alone."""
+
+    mask: Tensor | None
+    causal: bool
+    cache: Cache | None
 
 
 class Encoder(PreTrainedModel):
@@ -18,13 +28,20 @@ class Encoder(PreTrainedModel):
     Attributes:
         pooler: what makes one vector of the states, for ``pooler_output``; None for no such output.
         can_end_early: whether layers take ``first_only``, see ``forward``.
+        can_decode: whether layers take ``Past``, as ``config.is_decoder`` asks.
     """
 
     can_end_early: ClassVar[bool] = False
+    can_decode: ClassVar[bool] = False
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.pooler: Any = None
+
+    @property
+    def first_position(self) -> int:
+        """The number of a text's first place."""
+        return 0
 
     @property
     def max_length(self) -> int:
@@ -67,6 +84,7 @@ class Encoder(PreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         first_only: bool = False,
+        past_key_values: Cache | None = None,
     ) -> BaseModelOutput | BaseModelOutputWithPooling:
         """States of the tokens.
 
@@ -81,19 +99,30 @@ class Encoder(PreTrainedModel):
             first_only: nothing but the first token's last state will be read: where the family can, and no other
                 states or weights are asked for, the last layer computes no more, and ``last_hidden_state`` is (B, 1,
                 hidden). Classifiers of whole texts ask for it: of six layers it saves a seventh of all products.
+            past_key_values: of a decoder, a cache, which takes in the new tokens; ``attention_mask`` counts those in it.
 
         Raises:
             ArgumentError: neither or both of ``input_ids`` and ``inputs_embeds`` are given.
         """
         check_one_input(input_ids, inputs_embeds)
+        past = 0 if past_key_values is None else past_key_values.length
+        if past and position_ids is None:
+            position_ids = self._places_after(past, input_ids if input_ids is not None else inputs_embeds)
         hidden = self.embed(input_ids, token_type_ids, position_ids, inputs_embeds)
+        decodes = self.can_decode and self.config.is_decoder
+        if decodes:
+            length = hidden.shape[1]
+            mask, causal = causal_mask(length, past + length, attention_mask, like=hidden)
+            context: tuple[Any, ...] = (Past(mask, causal, past_key_values),)
+        else:
+            context = self.context(hidden, attention_mask, position_ids)
         hidden, states, attentions = self.run_layers(
             self.stack(),
             hidden,
-            *self.context(hidden, attention_mask, position_ids),
+            *context,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
-            first_only=first_only and self.can_end_early,
+            first_only=first_only and self.can_end_early and not decodes,
         )
         hidden = self.finish(hidden)
         if states is not None:
@@ -101,6 +130,11 @@ class Encoder(PreTrainedModel):
         if self.pooler is None:
             return BaseModelOutput(hidden, states, attentions)
         return BaseModelOutputWithPooling(hidden, self.pool(hidden), states, attentions)
+
+    def _places_after(self, past: int, tokens: Any) -> Tensor:
+        """The places (1, L) of new tokens (B, L, ...) after as many."""
+        first = self.first_position + past
+        return wrap(array_module(tokens.array).arange(first, first + tokens.shape[1])[None])
 
 
 def first_queries(hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:

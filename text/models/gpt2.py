@@ -3,7 +3,7 @@
 Reference: Radford et al., "Language Models are Unsupervised Multitask Learners",
 https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf.
 Config fields, state-dict keys and outputs are those of transformers. Left out of what is there: cross-attention, and the
-head for multiple choice.
+head for language modelling and multiple choice at once.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from framework.ops.matmul import linear_turned
 from framework.tensor import Tensor
 from hub import FitRules
 from text.models.activations import activation
+from text.models.attention import check_heads
 from text.models.base import check_one_input
-from text.models.bert import check_heads
 from text.models.cache import Cache
 from text.models.causal import (
     CausalLM,
     Decoder,
+    DecoderQuestionAnswerer,
     DecoderSequenceClassifier,
     DecoderTokenClassifier,
     normed_last,
@@ -311,6 +312,17 @@ class GPT2ForTokenClassification(DecoderTokenClassifier, GPT2PreTrained):
 
     def scores(self, hidden: Tensor) -> Tensor:
         return self.classifier(self.dropout(hidden))
+
+
+@register_family("gpt2", "question-answering")
+class GPT2ForQuestionAnswering(DecoderQuestionAnswerer, GPT2PreTrained):
+    """GPT-2 with scores of where an answer starts and ends."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.transformer = GPT2Model(config)
+        self.qa_outputs = nn.Linear(config.n_embd, 2)
+        self.post_init()
 
 
 def residual_gain(config: Config) -> float:

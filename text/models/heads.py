@@ -12,10 +12,11 @@ from framework import nn
 from framework.errors import ArgumentError
 from framework.nn import functional as F
 from framework.tensor import Tensor
-from text.models.base import PreTrainedModel
+from text.models.base import PreTrainedModel, check_one_input
 from text.models.config import Config
 from text.models.outputs import (
     MaskedLMOutput,
+    MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
@@ -68,6 +69,11 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, starts: Tensor, ends: Te
         F.cross_entropy(start_logits, starts, ignore_index=length)
         + F.cross_entropy(end_logits, ends, ignore_index=length)
     ) / 2
+
+
+def texts_of(choices: Tensor | None) -> Tensor | None:
+    """(B, choices, ...) as (B * choices, ...); None stays."""
+    return None if choices is None else choices.reshape(-1, *choices.shape[2:])
 
 
 class ClassificationHead(nn.Module):
@@ -189,6 +195,47 @@ class QuestionAnswerer(PreTrainedModel):
         if start_positions is not None and end_positions is not None:
             loss = span_loss(start, end, start_positions, end_positions)
         return QuestionAnsweringModelOutput(loss, start, end, outputs.hidden_states, outputs.attentions)
+
+
+class MultipleChoice(PreTrainedModel):
+    """Which of several texts is right, by a score for each. Unless ``scores`` is overridden: as ``SequenceClassifier``."""
+
+    def scores(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
+        """Scores (texts, 1) from what the base model returned."""
+        return self.classifier(self.dropout(outputs.pooler_output))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> MultipleChoiceModelOutput:
+        """Logits (B, choices), and the cross-entropy where the numbers (B,) of the right choices are given.
+
+        The inputs are those of the base model with one more dim, (B, choices, S) instead of (B, S); states and attention
+        weights are those of B * choices texts.
+        """
+        check_one_input(input_ids, inputs_embeds)
+        choices = (inputs_embeds if input_ids is None else input_ids).shape[1]  # type: ignore[union-attr]
+        mask = texts_of(attention_mask)
+        outputs = self.base_model(
+            texts_of(input_ids),
+            mask,
+            texts_of(token_type_ids),
+            texts_of(position_ids),
+            texts_of(inputs_embeds),
+            output_attentions,
+            output_hidden_states,
+            first_only=True,
+        )
+        logits = self.scores(outputs, mask).reshape(-1, choices)
+        loss = None if labels is None else F.cross_entropy(logits, labels)
+        return MultipleChoiceModelOutput(loss, logits, outputs.hidden_states, outputs.attentions)
 
 
 class MaskedLM(PreTrainedModel):

@@ -1,7 +1,7 @@
 """Llama: a decoder with rotary positions.
 
 Reference: Touvron et al., "LLaMA: Open and Efficient Foundation Language Models", https://arxiv.org/abs/2302.13971.
-Config fields, state-dict keys and outputs are those of transformers. Left out of what is there: the head for question answering.
+Config fields, state-dict keys and outputs are those of transformers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from text.models.rotary_decoder import (
     RotaryConfig,
     RotaryModel,
     RotaryPreTrained,
+    RotaryQuestionAnswerer,
     RotarySequenceClassifier,
     RotaryTokenClassifier,
 )
@@ -51,3 +52,8 @@ class LlamaForSequenceClassification(RotarySequenceClassifier, LlamaPreTrained):
 @register_family("llama", "token-classification")
 class LlamaForTokenClassification(RotaryTokenClassifier, LlamaPreTrained):
     """Llama with a linear layer on each token's state."""
+
+
+@register_family("llama", "question-answering")
+class LlamaForQuestionAnswering(RotaryQuestionAnswerer, LlamaPreTrained):
+    """Llama with scores of where an answer starts and ends."""

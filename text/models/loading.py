@@ -29,6 +29,9 @@ TASKS = (
     "masked-lm",
     "causal-lm",
     "seq2seq-lm",
+    "multiple-choice",
+    "next-sentence-prediction",
+    "pretraining",
 )
 
 _families: dict[str, dict[str | None, type[PreTrainedModel]]] = {}  # classes by model_type and task
@@ -90,7 +93,8 @@ def from_pretrained(
     Args:
         path: a model folder, or the name of a repository on the Hugging Face hub.
         task: ``"sequence-classification"``, ``"token-classification"``, ``"question-answering"``, ``"masked-lm"``,
-            ``"causal-lm"`` or ``"seq2seq-lm"``; None for the model without a head.
+            ``"causal-lm"``, ``"seq2seq-lm"``, ``"multiple-choice"``, ``"next-sentence-prediction"``, or ``"pretraining"``
+            with all heads that the family was pre-trained with; None for the model without a head.
         num_labels: number of classes of a classifier; the config's unless given.
         id2label: names of the classes by number.
         dtype: floating-point type of the model; float32 unless given, whatever the file holds.

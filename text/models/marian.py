@@ -3,7 +3,7 @@
 Reference: Junczys-Dowmunt et al., "Marian: Fast Neural Machine Translation in C++", https://arxiv.org/abs/1804.00344; the
 models are those of Tiedemann and Thottingal, "OPUS-MT", https://aclanthology.org/2020.eamt-1.61. Config fields, state-dict
 keys and outputs are those of transformers; the tables of positions are computed and never saved. Left out of what is there:
-dropping whole layers in training, and the decoder alone.
+dropping whole layers in training.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from text.models.causal import Decoder, places_of
 from text.models.config import Config
 from text.models.loading import register_family
 from text.models.seq2seq import Seq2SeqModel
+from text.models.seq2seq_heads import DecoderAlone, DecoderHolder, as_decoder, from_shared
 
 
 class MarianConfig(Config):
@@ -64,6 +65,11 @@ def without_positions(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]
     """A state dict without the tables of positions that old files hold."""
     state = {key: value for key, value in state.items() if not key.endswith("embed_positions.weight")}
     return with_bias(model, state)
+
+
+def decoder_of(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``without_positions``, and ``from_shared``."""
+    return from_shared(model, without_positions(model, state))
 
 
 class MarianPreTrained(Decoder):
@@ -176,3 +182,17 @@ class MarianMTModel(BiasedLM, MarianPreTrained):
         embedding = super().resize_token_embeddings(num_tokens)
         self.config.decoder_vocab_size = num_tokens
         return embedding
+
+
+@register_family("marian", "causal-lm")
+class MarianForCausalLM(DecoderAlone, MarianPreTrained):
+    """Marian's decoder alone, with scores of the next token by the vectors that it reads tokens with."""
+
+    fit_rules = FitRules(base="model", optional=("encoder.",), adapt=decoder_of)
+
+    def __init__(self, config: Any) -> None:
+        config = as_decoder(config)
+        super().__init__(config)
+        self.model = DecoderHolder(MarianDecoder(config))
+        self.lm_head = nn.Linear(config.d_model, config.target_vocab_size, bias=False)
+        self.post_init()

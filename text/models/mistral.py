@@ -1,7 +1,7 @@
 """Mistral: Llama with a sliding window, which all layers have.
 
 Reference: Jiang et al., "Mistral 7B", https://arxiv.org/abs/2310.06825.
-Config fields, state-dict keys and outputs are those of transformers. Left out of what is there: the head for question answering.
+Config fields, state-dict keys and outputs are those of transformers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from text.models.rotary_decoder import (
     RotaryConfig,
     RotaryModel,
     RotaryPreTrained,
+    RotaryQuestionAnswerer,
     RotarySequenceClassifier,
     RotaryTokenClassifier,
 )
@@ -63,3 +64,11 @@ class MistralForSequenceClassification(RotarySequenceClassifier, MistralPreTrain
 @register_family("mistral", "token-classification")
 class MistralForTokenClassification(RotaryTokenClassifier, MistralPreTrained):
     """Mistral with a linear layer on each token's state."""
+
+
+@register_family("mistral", "question-answering")
+class MistralForQuestionAnswering(RotaryQuestionAnswerer, MistralPreTrained):
+    """Mistral with scores of where an answer starts and ends."""
+
+    base_model_prefix = RotaryPreTrained.base_model_prefix
+    fit_rules = RotaryPreTrained.fit_rules

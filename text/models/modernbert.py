@@ -11,16 +11,16 @@ import math
 from typing import Any
 
 from framework import nn
+from framework.devices import array_module
 from framework.errors import ArgumentError
-from framework.tensor import Tensor
+from framework.tensor import Tensor, wrap
 from hub import FitRules
 from text.models.activations import activation
-from text.models.attention import attend, merge_heads
+from text.models.attention import attend, check_heads, merge_heads
 from text.models.base import PreTrainedModel
-from text.models.bert import check_heads
 from text.models.config import Config
 from text.models.encoder import Encoder
-from text.models.heads import MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
+from text.models.heads import MaskedLM, MultipleChoice, QuestionAnswerer, SequenceClassifier, TokenClassifier
 from text.models.loading import register_family
 from text.models.masks import padding_mask, window_mask
 from text.models.outputs import BaseModelOutput
@@ -265,19 +265,12 @@ class ModernBertForSequenceClassification(SequenceClassifier, ModernBertPreTrain
         self.head = ModernBertPredictionHead(config)
         self.drop = nn.Dropout(config.classifier_dropout)
         self.classifier = _classifier(config, config.num_labels)
-        if config.classifier_pooling not in ("cls", "mean"):
-            raise ArgumentError(f"classifier_pooling: expected 'cls' or 'mean', got {config.classifier_pooling!r}")
+        _check_pooling(config)
         self.post_init()
 
     def scores(self, outputs: BaseModelOutput, attention_mask: Tensor | None) -> Tensor:
         hidden = outputs.last_hidden_state
-        if self.config.classifier_pooling == "cls":
-            pooled = hidden[:, 0]
-        elif attention_mask is None:
-            pooled = hidden.mean(1)
-        else:
-            seen = attention_mask.to(hidden.dtype).unsqueeze(-1)
-            pooled = (hidden * seen).sum(1) / seen.sum(1)
+        pooled = hidden[:, 0] if self.config.classifier_pooling == "cls" else _mean(hidden, attention_mask)
         return self.classifier(self.drop(self.head(pooled)))
 
 
@@ -313,6 +306,32 @@ class ModernBertForQuestionAnswering(QuestionAnswerer, ModernBertPreTrained):
         return self.classifier(self.drop(self.head(outputs.last_hidden_state)))
 
 
+@register_family("modernbert", "multiple-choice")
+class ModernBertForMultipleChoice(MultipleChoice, ModernBertPreTrained):
+    """ModernBERT with two dense layers on the state of the first token after padding, or on the mean of all."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.model = ModernBertModel(config)
+        self.head = ModernBertPredictionHead(config)
+        self.drop = nn.Dropout(config.classifier_dropout)
+        self.classifier = _classifier(config, 1)
+        _check_pooling(config)
+        self.post_init()
+
+    def scores(self, outputs: BaseModelOutput, attention_mask: Tensor | None) -> Tensor:
+        hidden = outputs.last_hidden_state
+        if self.config.classifier_pooling == "mean":
+            pooled = _mean(hidden, attention_mask)
+        elif attention_mask is None:
+            pooled = hidden[:, 0]
+        else:
+            seen = attention_mask.array
+            xp = array_module(seen)
+            pooled = hidden[wrap(xp.arange(len(seen))), wrap(seen.argmax(-1))]
+        return self.classifier(self.drop(self.head(pooled)))
+
+
 @register_family("modernbert", "masked-lm")
 class ModernBertForMaskedLM(MaskedLM, ModernBertPreTrained):
     """ModernBERT with scores of the tokens, by the vectors that it reads them with."""
@@ -331,3 +350,16 @@ class ModernBertForMaskedLM(MaskedLM, ModernBertPreTrained):
 
     def scores(self, outputs: BaseModelOutput) -> Tensor:
         return self.decoder(self.head(outputs.last_hidden_state))
+
+
+def _check_pooling(config: ModernBertConfig) -> None:
+    if config.classifier_pooling not in ("cls", "mean"):
+        raise ArgumentError(f"classifier_pooling: expected 'cls' or 'mean', got {config.classifier_pooling!r}")
+
+
+def _mean(hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """The mean state (B, hidden) of the tokens that are no padding."""
+    if attention_mask is None:
+        return hidden.mean(1)
+    seen = attention_mask.to(hidden.dtype).unsqueeze(-1)
+    return (hidden * seen).sum(1) / seen.sum(1)

@@ -15,12 +15,19 @@ from framework import nn
 from framework.devices import array_module
 from framework.tensor import Tensor, wrap
 from hub import FitRules
-from text.models.attention import attend, merge_heads, split_heads, with_bias
+from text.models.attention import attend, check_heads, merge_heads, split_heads, with_bias
 from text.models.base import PreTrainedModel
-from text.models.bert import OLD_NORM_KEYS, AddNorm, BertIntermediate, BertPooler, check_heads
+from text.models.bert_layers import OLD_NORM_KEYS, AddNorm, BertIntermediate, BertPooler
 from text.models.config import Config
 from text.models.encoder import Encoder, first_queries
-from text.models.heads import ClassificationHead, MaskedLM, QuestionAnswerer, SequenceClassifier, TokenClassifier
+from text.models.heads import (
+    ClassificationHead,
+    MaskedLM,
+    MultipleChoice,
+    QuestionAnswerer,
+    SequenceClassifier,
+    TokenClassifier,
+)
 from text.models.loading import register_family
 from text.models.masks import padding_mask
 from text.models.outputs import BaseModelOutput
@@ -226,6 +233,18 @@ class MPNetForQuestionAnswering(QuestionAnswerer, MPNetPreTrained):
         super().__init__(config)
         self.mpnet = MPNetModel(config, add_pooling_layer=False)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+
+@register_family("mpnet", "multiple-choice")
+class MPNetForMultipleChoice(MultipleChoice, MPNetPreTrained):
+    """MPNet with a score of the pooled vector."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.mpnet = MPNetModel(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, 1)
         self.post_init()
 
 

@@ -122,6 +122,16 @@ class TokenClassifierOutput(ModelOutput):
 
 
 @dataclass(eq=False)
+class MultipleChoiceModelOutput(ModelOutput):
+    """Logits (B, choices); the loss where labels were given."""
+
+    loss: Any = None
+    logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass(eq=False)
 class QuestionAnsweringModelOutput(ModelOutput):
     """Logits (B, S) of where an answer starts and ends; the loss where positions were given."""
 

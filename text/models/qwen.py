@@ -1,7 +1,7 @@
 """Qwen2, which is Llama with biases of queries, keys and values, and Qwen3, with norms of queries and keys instead.
 
 References: Qwen2 Technical Report, https://arxiv.org/abs/2407.10671; Qwen3 Technical Report, https://arxiv.org/abs/2505.09388.
-Config fields, state-dict keys and outputs are those of transformers. Left out of what is there: the head for question answering.
+Config fields, state-dict keys and outputs are those of transformers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from text.models.rotary_decoder import (
     RotaryConfig,
     RotaryModel,
     RotaryPreTrained,
+    RotaryQuestionAnswerer,
     RotarySequenceClassifier,
     RotaryTokenClassifier,
 )
@@ -98,6 +99,11 @@ class Qwen2ForTokenClassification(RotaryTokenClassifier, Qwen2PreTrained):
     """Qwen2 with a linear layer on each token's state."""
 
 
+@register_family("qwen2", "question-answering")
+class Qwen2ForQuestionAnswering(RotaryQuestionAnswerer, Qwen2PreTrained):
+    """Qwen2 with scores of where an answer starts and ends."""
+
+
 class Qwen3PreTrained(RotaryPreTrained):
     """What Qwen3's classes share."""
 
@@ -125,3 +131,8 @@ class Qwen3ForSequenceClassification(RotarySequenceClassifier, Qwen3PreTrained):
 @register_family("qwen3", "token-classification")
 class Qwen3ForTokenClassification(RotaryTokenClassifier, Qwen3PreTrained):
     """Qwen3 with a linear layer on each token's state."""
+
+
+@register_family("qwen3", "question-answering")
+class Qwen3ForQuestionAnswering(RotaryQuestionAnswerer, Qwen3PreTrained):
+    """Qwen3 with scores of where an answer starts and ends."""

@@ -14,12 +14,14 @@ from framework.nn import functional as F
 from framework.tensor import Tensor
 from hub import FitRules
 from text.models.base import PreTrainedModel
-from text.models.bert import OLD_NORM_KEYS, BertEncoder, BertPooler, refuse_variants
+from text.models.bert_layers import OLD_NORM_KEYS, BertEncoder, BertPooler, refuse_variants
 from text.models.config import Config
 from text.models.encoder import Encoder
+from text.models.encoder_lm import EncoderCausalLM
 from text.models.heads import (
     ClassificationHead,
     MaskedLM,
+    MultipleChoice,
     QuestionAnswerer,
     SequenceClassifier,
     TokenClassifier,
@@ -117,10 +119,11 @@ class RobertaModel(Encoder, RobertaPreTrained):
     """RoBERTa without a head; see ``BertModel`` for the arguments."""
 
     can_end_early = True
+    can_decode = True
 
     def __init__(self, config: Config, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
-        refuse_variants(config)
+        refuse_variants(config, decodes=True)
         self.embeddings = RobertaEmbeddings(config)
         self.encoder = BertEncoder(config)
         if add_pooling_layer:
@@ -129,8 +132,11 @@ class RobertaModel(Encoder, RobertaPreTrained):
 
     @property
     def max_length(self) -> int:
-        table = self.embeddings.position_embeddings
-        return table.num_embeddings - (table.padding_idx or 0) - 1
+        return self.embeddings.position_embeddings.num_embeddings - self.first_position
+
+    @property
+    def first_position(self) -> int:
+        return (self.embeddings.position_embeddings.padding_idx or 0) + 1
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.embeddings.word_embeddings
@@ -188,6 +194,20 @@ class RobertaForQuestionAnswering(QuestionAnswerer, RobertaPreTrained):
         self.post_init()
 
 
+@register_family("roberta", "multiple-choice")
+@register_family("xlm-roberta", "multiple-choice", name="XLMRobertaForMultipleChoice")
+@register_family("camembert", "multiple-choice", name="CamembertForMultipleChoice")
+class RobertaForMultipleChoice(MultipleChoice, RobertaPreTrained):
+    """RoBERTa with a score of the pooled vector."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.roberta = RobertaModel(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.post_init()
+
+
 @register_family("roberta", "masked-lm")
 @register_family("xlm-roberta", "masked-lm", name="XLMRobertaForMaskedLM")
 @register_family("camembert", "masked-lm", name="CamembertForMaskedLM")
@@ -209,6 +229,27 @@ class RobertaForMaskedLM(MaskedLM, RobertaPreTrained):
         return self.lm_head(outputs.last_hidden_state)
 
 
+@register_family("roberta", "causal-lm")
+@register_family("xlm-roberta", "causal-lm", name="XLMRobertaForCausalLM")
+@register_family("camembert", "causal-lm", name="CamembertForCausalLM")
+class RobertaForCausalLM(EncoderCausalLM, RobertaPreTrained):
+    """RoBERTa as a decoder, with scores of the next token by the vectors that it reads tokens with."""
+
+    tied = RobertaForMaskedLM.tied
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.roberta = RobertaModel(config, add_pooling_layer=False)
+        self.lm_head = RobertaLMHead(config)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.lm_head.decoder
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        return self.lm_head(hidden)
+
+
 def places_after_padding(
     table: nn.Embedding, input_ids: Tensor | None, position_ids: Tensor | None, length: int
 ) -> Tensor:
@@ -227,7 +268,9 @@ def places_after_padding(
 
 XLMRobertaConfig = RobertaConfig
 XLMRobertaModel = RobertaModel
+XLMRobertaForCausalLM = RobertaForCausalLM
 XLMRobertaForMaskedLM = RobertaForMaskedLM
+XLMRobertaForMultipleChoice = RobertaForMultipleChoice
 XLMRobertaForQuestionAnswering = RobertaForQuestionAnswering
 XLMRobertaForSequenceClassification = RobertaForSequenceClassification
 XLMRobertaForTokenClassification = RobertaForTokenClassification

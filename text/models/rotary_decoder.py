@@ -1,6 +1,6 @@
 """Decoders with rotary positions, RMS norms before each part, and gated feed-forward parts: what Llama's kin share.
 
-A family is a config over ``RotaryConfig`` and four classes over those at the end of this file; see ``llama.py``. Groups of
+A family is a config over ``RotaryConfig`` and five classes over those at the end of this file; see ``llama.py``. Groups of
 query heads share keys and values: Ainslie et al., "GQA", https://arxiv.org/abs/2305.13245.
 """
 
@@ -15,7 +15,14 @@ from hub import FitRules
 from text.models.activations import activation
 from text.models.base import check_one_input
 from text.models.cache import Cache
-from text.models.causal import CausalLM, Decoder, DecoderSequenceClassifier, DecoderTokenClassifier, normed_last
+from text.models.causal import (
+    CausalLM,
+    Decoder,
+    DecoderQuestionAnswerer,
+    DecoderSequenceClassifier,
+    DecoderTokenClassifier,
+    normed_last,
+)
 from text.models.config import Config
 from text.models.decoding import attend_cached, by_heads, step_mask
 from text.models.masks import causal_mask
@@ -169,7 +176,9 @@ class RotaryPreTrained(Decoder):
     """What a family's classes share; ``config_class`` and ``trunk`` are the family's."""
 
     base_model_prefix = "model"
-    fit_rules = FitRules(head=("score",), base="model", adapt=without_frequencies)
+    fit_rules = FitRules(
+        head=("score",), base="model", key_map=((r"^transformer\.", "model."),), adapt=without_frequencies
+    )
 
     def trunk(self) -> RotaryModel:
         """A model without a head."""
@@ -281,3 +290,16 @@ class RotaryTokenClassifier(DecoderTokenClassifier, RotaryPreTrained):
 
     def scores(self, hidden: Tensor) -> Tensor:
         return self.score(self.dropout(hidden))
+
+
+class RotaryQuestionAnswerer(DecoderQuestionAnswerer, RotaryPreTrained):
+    """A decoder with scores of where an answer starts and ends. Most families know its trunk by another name."""
+
+    base_model_prefix = "transformer"
+    fit_rules = FitRules(base="transformer", key_map=((r"^model\.", "transformer."),), adapt=without_frequencies)
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        setattr(self, self.base_model_prefix, self.trunk())
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.post_init()

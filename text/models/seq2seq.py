@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from framework.devices import array_module
@@ -14,22 +13,7 @@ from framework.tensor import Tensor, wrap
 from text.models.cache import Cache
 from text.models.causal import IGNORED, Decoder, last_tokens
 from text.models.heads import token_loss
-from text.models.outputs import ModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
-
-
-@dataclass(eq=False)
-class Seq2SeqSequenceClassifierOutput(ModelOutput):
-    """Logits (B, num_labels) of an encoder-decoder that classifies."""
-
-    loss: Any = None
-    logits: Any = None
-    past_key_values: Any = None
-    decoder_hidden_states: tuple[Any, ...] | None = None
-    decoder_attentions: tuple[Any, ...] | None = None
-    cross_attentions: tuple[Any, ...] | None = None
-    encoder_last_hidden_state: Any = None
-    encoder_hidden_states: tuple[Any, ...] | None = None
-    encoder_attentions: tuple[Any, ...] | None = None
+from text.models.outputs import Seq2SeqLMOutput, Seq2SeqModelOutput
 
 
 class EncoderDecoder(Decoder):
@@ -226,7 +210,8 @@ class Seq2SeqLM(EncoderDecoder):
 
 
 def both_attentions(weights: tuple[Any, ...] | None) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-    """All layers' pairs of weights as those of self-attention and those of attention to the encoder."""
+    """All layers' pairs of weights as those of self-attention and those of attention to the encoder, if there is one."""
     if weights is None:
         return None, None
-    return tuple(own for own, _ in weights), tuple(cross for _, cross in weights)
+    crossed = tuple(cross for _, cross in weights if cross is not None)
+    return tuple(own for own, _ in weights), crossed or None

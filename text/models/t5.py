@@ -3,7 +3,7 @@
 References: Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
 https://arxiv.org/abs/1910.10683; Chung et al., "Scaling Instruction-Finetuned Language Models",
 https://arxiv.org/abs/2210.11416. Config fields, state-dict keys and outputs are those of transformers. Left out of what is
-there: the heads for classification and question answering, and the clamping of float16.
+there: the clamping of float16.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from text.models.base import check_one_input
 from text.models.cache import Cache
 from text.models.causal import Decoder, normed_last
 from text.models.config import Config
+from text.models.heads import token_loss
 from text.models.loading import register_family
 from text.models.masks import causal_mask, padding_mask
-from text.models.outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions
+from text.models.outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions, TokenClassifierOutput
 from text.models.seq2seq import Seq2SeqLM, Seq2SeqModel, both_attentions
+from text.models.seq2seq_heads import ClassificationHead, Seq2SeqQuestionAnswerer, Seq2SeqSequenceClassifier
 from text.models.t5_layers import T5Block, buckets, draw_initial
 
 OLD_CROSS_BIAS = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias."  # in old files, and never read
@@ -59,6 +61,7 @@ class T5Config(Config):
         "eos_token_id": 1,
         "decoder_start_token_id": None,
         "scale_decoder_outputs": None,
+        "classifier_dropout": 0.0,
     }
 
     @property
@@ -79,6 +82,16 @@ class T5Config(Config):
         return bool(self.tie_word_embeddings if told is None else told)
 
 
+def _spread(layer: Any, std: float) -> Any:
+    """The layer, which remembers the spread of its initial weights."""
+    layer.initial_std = std
+    return layer
+
+
+def _words(config: Config) -> nn.Embedding:
+    return _spread(nn.Embedding(config.vocab_size, config.d_model), config.initializer_factor)  # type: ignore[no-any-return]
+
+
 def with_own_head(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Give the model a head of its own where a file has one that differs from the tokens' vectors, whatever the config says."""
     head, shared = state.get("lm_head.weight"), state.get("shared.weight")
@@ -96,17 +109,25 @@ class T5PreTrained(Decoder):
     """What T5's classes share."""
 
     config_class = T5Config
-    fit_rules = FitRules(optional=("lm_head.", OLD_CROSS_BIAS), fresh=("lm_head.",), adapt=with_own_head)
+    base_model_prefix = "transformer"  # of the models with ``classification_head`` or ``classifier`` alone
+    fit_rules = FitRules(
+        head=("classification_head.out_proj", "classifier"),
+        base="transformer",
+        optional=("lm_head.", "qa_outputs.", OLD_CROSS_BIAS),
+        fresh=("lm_head.", "qa_outputs."),
+        adapt=with_own_head,
+    )
 
     def get_input_embeddings(self) -> nn.Embedding:
-        return self.shared
+        return self.base_model.shared
 
     def _init_weights(self, module: nn.Module) -> None:
         draw_initial(module, self.config)
-        for name in ("shared", "embed_tokens", "lm_head"):
-            table = module._modules.get(name)
-            if table is not None:
-                nn.init.normal_(table.weight, std=self.config.initializer_factor)
+        std = getattr(module, "initial_std", None)  # of tables and heads
+        if std is not None:
+            nn.init.normal_(module.weight, std=std)
+            if getattr(module, "bias", None) is not None:
+                nn.init.zeros_(module.bias)
 
     def tie_weights(self) -> None:
         """The encoder and the decoder read with one table; the head shares it where ``config.tie_word_embeddings``."""
@@ -124,7 +145,7 @@ class T5Stack(T5PreTrained):
         super().__init__(config)
         self.decodes = decodes
         depth = (config.num_decoder_layers or config.num_layers) if decodes else config.num_layers
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.embed_tokens = _words(config)
         self.block = nn.ModuleList([T5Block(config, layer, decodes) for layer in range(depth)])
         self.final_layer_norm = nn.RMSNorm(config.d_model, eps=config.layer_norm_epsilon)
         self.dropout = nn.Dropout(config.dropout_rate)
@@ -210,7 +231,7 @@ class T5Model(Seq2SeqModel, T5PreTrained):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.shared = _words(config)
         self.encoder = T5Stack(config, decodes=False)
         self.decoder = T5Stack(config, decodes=True)
         self.post_init()
@@ -222,10 +243,10 @@ class T5ForConditionalGeneration(Seq2SeqLM, T5PreTrained):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.shared = _words(config)
         self.encoder = T5Stack(config, decodes=False)
         self.decoder = T5Stack(config, decodes=True)
-        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.lm_head = _spread(nn.Linear(config.d_model, config.vocab_size, bias=False), config.initializer_factor)
         self.post_init()
 
     def get_output_embeddings(self) -> nn.Linear:
@@ -235,14 +256,17 @@ class T5ForConditionalGeneration(Seq2SeqLM, T5PreTrained):
         return self.lm_head(hidden * self.config.d_model**-0.5 if self.config.scales_outputs else hidden)
 
 
+ENCODER_RULES = FitRules(head=("classifier",), base="transformer", optional=("lm_head.", "qa_outputs.", "decoder."))
+
+
 class T5EncoderModel(T5PreTrained):
     """T5's encoder alone, for vectors of texts: ``T5EncoderModel.from_pretrained(folder)``."""
 
-    fit_rules = FitRules(optional=("lm_head.", "decoder."))
+    fit_rules = ENCODER_RULES
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.shared = _words(config)
         self.encoder = T5Stack(config, decodes=False)
         self.post_init()
 
@@ -277,3 +301,58 @@ class T5EncoderModel(T5PreTrained):
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
+
+
+@register_family("t5", "sequence-classification")
+class T5ForSequenceClassification(Seq2SeqSequenceClassifier, T5PreTrained):
+    """T5 with a head on the decoder's state at the last end-of-sequence token."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.transformer = T5Model(config)
+        self.classification_head = ClassificationHead(config)
+        for layer in (self.classification_head.dense, self.classification_head.out_proj):
+            _spread(layer, config.initializer_factor * config.d_model**-0.5)
+        self.post_init()
+
+
+@register_family("t5", "token-classification")
+class T5ForTokenClassification(T5PreTrained):
+    """T5's encoder with a linear layer on each token's state."""
+
+    fit_rules = ENCODER_RULES
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.transformer = T5EncoderModel(config)
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.classifier = _spread(nn.Linear(config.d_model, config.num_labels), config.initializer_factor)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> TokenClassifierOutput:
+        """Logits, and the ``token_loss`` where labels are given; see ``T5EncoderModel`` for the other inputs."""
+        outputs = self.transformer(input_ids, attention_mask, inputs_embeds, output_attentions, output_hidden_states)
+        logits = self.classifier(self.dropout(outputs.last_hidden_state))
+        loss = None if labels is None else token_loss(logits, labels)
+        return TokenClassifierOutput(loss, logits, outputs.hidden_states, outputs.attentions)
+
+
+@register_family("t5", "question-answering")
+class T5ForQuestionAnswering(Seq2SeqQuestionAnswerer, T5PreTrained):
+    """T5 with scores of where an answer starts and ends."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.shared = _words(config)
+        self.encoder = T5Stack(config, decodes=False)
+        self.decoder = T5Stack(config, decodes=True)
+        self.qa_outputs = _spread(nn.Linear(config.d_model, 2), config.initializer_factor * config.d_model**-0.5)
+        self.post_init()

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
 Merges = list[tuple[str, str]]
-_QWEN2 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_BLANKS = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+_SMALL, _LARGE = r"\p{Ll}\p{Lm}\p{Lo}\p{M}", r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}"
+_SPLITS = {  # how texts are cut into words, by the vocabulary that began it
+    "qwen2": rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_BLANKS}",
+    "cl100k": rf"{_SHORT}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_BLANKS}",
+    "o200k": rf"[^\r\n\p{{L}}\p{{N}}]?[{_LARGE}]*[{_SMALL}]+{_SHORT}?|[^\r\n\p{{L}}\p{{N}}]?[{_LARGE}]+[{_SMALL}]*{_SHORT}?"
+    rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_BLANKS}",
+}
 _CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -49,15 +55,19 @@ def byte_level(vocabulary: dict[str, int], merges: Merges, **options: Any) -> Ba
 
     Args:
         vocabulary, merges: what the merges make, and the merges.
-        options: ``add_prefix_space`` (``False``), whether a text begins with a blank that is not in it.
+        options: ``add_prefix_space`` (``False``), whether a text begins with a blank that is not in it; ``split``, how
+            texts are cut into words, GPT-2's way unless given; ``whole`` (``False``), whether a word that is a token is
+            taken as it is, whatever the merges.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     prefix = bool(options.get("add_prefix_space", False))
-    backend = Tokenizer(models.BPE(vocabulary, merges))
-    if options.get("split") == "qwen2":
-        backend.normalizer = normalizers.NFC()
-        words = pre_tokenizers.Split(Regex(_QWEN2), behavior="isolated")
+    backend = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=bool(options.get("whole"))))
+    split = options.get("split")
+    if split is not None:
+        if split == "qwen2":
+            backend.normalizer = normalizers.NFC()
+        words = pre_tokenizers.Split(Regex(_SPLITS[split]), behavior="isolated")
         as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=False)
         backend.pre_tokenizer = pre_tokenizers.Sequence([words, as_bytes])
     else:
@@ -102,7 +112,7 @@ def surround(backend: Backend, family: Family | None, special: Mapping[str, str]
     single, pair = (family and family.template) or _start_and_end(options)
     if single == "$A:0":
         return
-    roles = [role for role in ("bos", "eos", "cls", "sep") if f"{{{role}}}" in pair]
+    roles = [role for role in ("bos", "eos", "cls", "sep", "lang") if f"{{{role}}}" in pair]
     tokens = {role: numbered(role) for role in roles}
     backend.post_processor = processors.TemplateProcessing(
         single=_filled(single, tokens), pair=_filled(pair, tokens), special_tokens=list(dict.fromkeys(tokens.values()))
@@ -126,5 +136,11 @@ def _has_capitals(vocabulary: Mapping[str, int]) -> bool:
 
 def byte_letters() -> list[str]:
     """The letters that stand for bytes in byte-level BPE, in GPT-2's order: the printable ones first, as themselves."""
+    return list(letters_of_bytes().values())
+
+
+def letters_of_bytes() -> dict[int, str]:
+    """The letter that stands for each byte in byte-level BPE; ``byte_letters`` has their order."""
     kept = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return [chr(byte) for byte in kept] + [chr(0x100 + index) for index in range(256 - len(kept))]
+    rest = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(0x100 + index) for index, byte in enumerate(rest)}

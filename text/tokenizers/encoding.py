@@ -187,6 +187,9 @@ class Encoder(SpecialTokens):
         """The tokenizer of what the model is to answer."""
         return self
 
+    def _before_encoding(self) -> None:
+        """Bring the backend into the state that texts are to be encoded in."""
+
     def _encode(
         self,
         rows: list[Any],
@@ -200,6 +203,7 @@ class Encoder(SpecialTokens):
         backend = self._backend
         with self._lock:  # the library keeps the lengths as a state of the tokenizer
             try:
+                self._before_encoding()
                 self._set_truncation(how, stride)
                 self._set_padding(how, multiple, side)
                 backend.encode_special_tokens = self.split_special_tokens

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 from framework.errors import ArgumentError, nearest
 from framework.io import FileFormatError
 from hub import huggingface
-from text.tokenizers import assembling, pieces, sentencepiece
-from text.tokenizers.families import BYTES, FAMILIES, PIECES, TWO_PIECES, WORD_ENDS, WORDPIECE, Family, find, names
+from text.tokenizers import assembling, pieces, ranks, sentencepiece
+from text.tokenizers.families import (
+    BYTES,
+    FAMILIES,
+    PIECES,
+    TWO_PIECES,
+    WORD_ENDS,
+    WORDPIECE,
+    Family,
+    find,
+    names,
+)
 from text.tokenizers.files import (
     read_json,
     read_json_vocabulary,
@@ -33,7 +43,8 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 OPTIONS = (
     "do_lower_case", "strip_accents", "tokenize_chinese_chars", "add_prefix_space", "add_bos_token", "add_eos_token",
-    "extra_ids", "legacy", "keep_accents", "split_by_punct", "offset", "mask_token_sent",
+    "extra_ids", "legacy", "keep_accents", "split_by_punct", "offset", "mask_token_sent", "src_lang", "tgt_lang",
+    "legacy_behaviour",
 )  # fmt: skip
 _BERT_NORMALIZER = (
     ("lowercase", "do_lower_case"),
@@ -45,7 +56,7 @@ _MERGED = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 _MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model", "sentencepiece.model")
 _WANTED = (
     "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "config.json", "vocab.*", "merges.txt",
-    "encoder.json", "*.model", "*.spm", "chat_template.*", "additional_chat_templates/*",
+    "encoder.json", "*.model", "*.spm", "*.tiktoken", "chat_template.*", "additional_chat_templates/*",
 )  # fmt: skip
 _GENERAL = ("PreTrainedTokenizerFast", "TokenizersBackend")  # classes that take the files as they are
 
@@ -90,10 +101,22 @@ def load(
         _add_tokens(backend, folder, config)
         if whole is None and known is not None:
             _add_roles(backend, arguments, special, known)
-            assembling.surround(backend, known, special, **(known.options | _options(config)))
+            if not known.languages:
+                assembling.surround(backend, known, special, **(known.options | _options(config)))
         elif settings.keys() & {"add_bos_token", "add_eos_token"}:
             assembling.surround(backend, None, special, **_options(config))
+    if known is not None and known.languages:
+        return _of_languages(backend, known, config, arguments)
     return kind(backend, **arguments)
+
+
+def _of_languages(backend: Backend, family: Family, config: Mapping[str, Any], arguments: dict[str, Any]) -> Tokenizer:
+    from text.tokenizers.languages import LanguageTokenizer  # it is built upon this module's caller
+
+    given = {
+        name: config[name] for name in ("src_lang", "tgt_lang", "legacy_behaviour") if config.get(name) is not None
+    }
+    return LanguageTokenizer(backend, family=family, **given, **arguments)
 
 
 def _place(path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Path | None]:
@@ -178,6 +201,11 @@ def _from_vocabulary(
 ) -> tuple[Backend, Family]:
     """The vocabulary in the form of its family."""
     path, merges = _vocabulary_files(folder, file, family)
+    if _is_ranks(path):
+        family = ranks.family_of(path, family)
+        with refusing(path):
+            added = config.get("added_tokens_decoder") or {}
+            return ranks.assemble(path, family, added, **(family.options | _options(config))), family
     if path.suffix in (".model", ".spm"):
         model = sentencepiece.read(path)
         if family is None:
@@ -189,7 +217,7 @@ def _from_vocabulary(
         options = family.options | _options(config)
         special = family.special | {name: content(config[name]) for name in NAMES if config.get(name) is not None}
         with refusing(path):
-            return pieces.assemble(model, special, **options), family
+            return pieces.assemble(model, special, languages=family.languages, **options), family
     if merges is None:
         vocabulary = read_lines_vocabulary(path)
         family = family or FAMILIES["bert"]
@@ -211,10 +239,11 @@ def _vocabulary_files(folder: Path, file: Path | None, family: Family | None) ->
     candidates = [file] if file is not None else [folder / name for name in ("vocab.txt", *dict(_MERGED), *_MODELS)]
     if file is None:
         candidates += sorted(path for path in folder.glob("*.model") if path.name not in _MODELS)
+        candidates += sorted(folder.glob("*.tiktoken"))
     for path in candidates:
         merged = dict(_MERGED).get(path.name)
         kind = BYTES if merged else PIECES if path.suffix in (".model", ".spm") else WORDPIECE
-        fits = family is None or family.kind == kind or (family.kind == WORD_ENDS and kind == BYTES)
+        fits = family is None or family.kind == kind or (family.kind == WORD_ENDS and kind == BYTES) or _is_ranks(path)
         if path.is_file() and (file is not None or fits):
             if merged and not (folder / merged).is_file():
                 raise FileNotFoundError(f"{path}: its merges, {merged}, are not beside it")
@@ -223,8 +252,12 @@ def _vocabulary_files(folder: Path, file: Path | None, family: Family | None) ->
     form = f"a vocabulary for {family.kind}" if family is not None else "a vocabulary"
     raise FileNotFoundError(
         f"{folder}: expected tokenizer.json or {form} (vocab.txt, vocab.json and merges.txt, encoder.json and vocab.bpe, "
-        f"or a SentencePiece model), it has {held}"
+        f"a SentencePiece model, or one of tiktoken's files), it has {held}"
     )
+
+
+def _is_ranks(path: Path) -> bool:
+    return path.suffix == ".tiktoken" or (path.suffix == ".model" and path.is_file() and ranks.is_such(path))
 
 
 def _family_of_pieces(path: Path, config: Mapping[str, Any], model: sentencepiece.SentencePiece) -> Family:

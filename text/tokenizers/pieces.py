@@ -21,7 +21,7 @@ def assemble(model: SentencePiece, special: dict[str, str], **options: Any) -> B
     Args:
         model: the model.
         special: the special tokens by role, for families that rename pieces.
-        options: those of the family: ``shift`` and ``extra_ids`` (pieces moved or added), ``do_lower_case``,
+        options: those of the family: ``shift``, ``languages`` and ``extra_ids`` (pieces moved or added), ``do_lower_case``,
             ``keep_accents`` and ``quotes`` (before the model's own normaliser), ``add_prefix_space``, ``legacy``
             (whether every part of a text between special tokens begins with a blank, or only the first),
             ``split_by_punct``.
@@ -55,7 +55,7 @@ def assemble(model: SentencePiece, special: dict[str, str], **options: Any) -> B
     if _prefix(model, options) != "never":
         ends.append(decoders.Strip(" ", 1, 0))
     backend.decoder = decoders.Sequence(ends)
-    _mark(backend, model, pieces)
+    _mark(backend, model, pieces, options.get("languages", ()))
     return backend
 
 
@@ -86,7 +86,8 @@ def _moved(model: SentencePiece, special: dict[str, str], options: dict[str, Any
     shift = options.get("shift")
     unknown = model.pieces[model.unk_id]
     if shift == "fairseq":
-        pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), (unknown, 0.0), *pieces[3:], ("<mask>", 0.0)]
+        pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), (unknown, 0.0), *pieces[3:]]
+        pieces += [(code, 0.0) for code in (*options.get("languages", ()), "<mask>")]
     elif shift == "camembert":
         first = [("<s>NOTUSED", 0.0), ("<pad>", 0.0), ("</s>NOTUSED", 0.0), (unknown, 0.0), ("<unk>NOTUSED", -100.0)]
         pieces = [*first, *pieces[1:], ("<mask>", 0.0)]
@@ -148,12 +149,13 @@ def _prefix(model: SentencePiece, options: dict[str, Any]) -> str:
     return "always" if options.get("legacy", True) else "first"
 
 
-def _mark(backend: Backend, model: SentencePiece, pieces: list[tuple[str, float]]) -> None:
+def _mark(backend: Backend, model: SentencePiece, pieces: list[tuple[str, float]], languages: tuple[str, ...]) -> None:
     """Tell which pieces are special: those that no text becomes."""
     from tokenizers import AddedToken
 
     names = [piece for piece in model.of_type(CONTROL) if backend.token_to_id(piece) is not None]
     names += [piece for piece, _ in pieces[len(model.pieces) :] if piece.startswith("<extra_id_")]
+    names += languages
     backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     if model.byte_fallback and len(model.of_type(BYTE)) != 256:
         raise FileFormatError(

@@ -11,8 +11,6 @@ from framework.io import atomic_path
 if TYPE_CHECKING:
     from text.tokenizers.tokenizer import Tokenizer
 
-_CLASS = "PreTrainedTokenizerFast"  # the one class that takes tokenizer.json as it is, in every version of transformers
-
 
 def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
     """Write a tokenizer's files. ``Tokenizer.save_pretrained`` says which."""
@@ -29,7 +27,7 @@ def save(tokenizer: Tokenizer, folder: Path) -> list[Path]:
     config = {name: value for name, value in tokenizer.config.items() if name not in dropped}
     config |= roles
     config |= {
-        "tokenizer_class": _CLASS,
+        "tokenizer_class": tokenizer.save_class,
         "model_max_length": tokenizer.model_max_length,
         "model_input_names": tokenizer.model_input_names,
         "padding_side": tokenizer.padding_side,

@@ -66,6 +66,8 @@ class Tokenizer(Encoder):
     """
 
     is_fast = True
+    # what transformers is told to read it by: the one class that takes tokenizer.json as it is, in every version
+    save_class = "PreTrainedTokenizerFast"
 
     def __init__(
         self,
@@ -135,9 +137,9 @@ class Tokenizer(Encoder):
 
         It is read from the first of these that is there: ``tokenizer.json``; a vocabulary in the form of its family:
         ``vocab.txt`` (WordPiece), ``vocab.json`` and ``merges.txt`` or ``encoder.json`` and ``vocab.bpe`` (byte-level
-        BPE), a SentencePiece model (``*.model``). ``tokenizer_config.json``, ``special_tokens_map.json``,
-        ``added_tokens.json`` and the files of chat templates say the rest; where they are absent ``config.json`` names
-        the family, and where that is absent too the vocabulary's own look does.
+        BPE), a SentencePiece model (``*.model``), tiktoken's ranks (``*.tiktoken``). ``tokenizer_config.json``,
+        ``special_tokens_map.json``, ``added_tokens.json`` and the files of chat templates say the rest; where they are
+        absent ``config.json`` names the family, and where that is absent too the vocabulary's own look does.
 
         Args:
             path: a folder, one of those files, or a name such as ``"bert-base-cased"``.
@@ -145,7 +147,8 @@ class Tokenizer(Encoder):
             revision: of the repository.
             settings: what to have otherwise than the files say: the arguments of ``Tokenizer``, special tokens by role,
                 and ``do_lower_case``, ``strip_accents``, ``tokenize_chinese_chars``, ``add_prefix_space``,
-                ``add_bos_token``, ``add_eos_token``, ``extra_ids``, ``legacy`` for the families that know them.
+                ``add_bos_token``, ``add_eos_token``, ``extra_ids``, ``legacy``, ``src_lang``, ``tgt_lang`` and
+                ``legacy_behaviour`` for the families that know them.
 
         Raises:
             FileFormatError: a file is damaged, or there is none to read from.

@@ -7,6 +7,7 @@ from typing import Any
 
 import framework
 from framework import nn
+from framework.autograd.autocast import recast, region
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels.generic.windows import output_lengths
@@ -53,6 +54,8 @@ def deform_conv2d(
     Reference: Dai et al., "Deformable Convolutional Networks", https://arxiv.org/abs/1703.06211; Zhu et al.,
     "Deformable ConvNets v2", https://arxiv.org/abs/1811.11168
     """
+    if region() is not None:
+        return recast(deform_conv2d, locals())
     steps = per_axis("deform_conv2d", "stride", stride, 2, 1)
     pads = per_axis("deform_conv2d", "padding", padding, 2, 0)
     gaps = per_axis("deform_conv2d", "dilation", dilation, 2, 1)

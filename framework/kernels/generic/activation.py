@@ -49,7 +49,8 @@ def _widened(function: Callable[..., Any]) -> Callable[..., Any]:
     def compute(*arrays: Any, **params: Any) -> Any:
         dtype = arrays[0].dtype
         if dtype.itemsize == 2 and dtype in dtypes.HALF:
-            return function(*[a.astype("float32") for a in arrays], **params).astype(dtype)
+            wide = [a.astype("float32") if hasattr(a, "dtype") else a for a in arrays]  # a parameter stays what it is
+            return function(*wide, **params).astype(dtype)
         return function(*arrays, **params)
 
     return compute

@@ -45,7 +45,7 @@ def forward(
         The output (..., L, D), and the logarithm of each row's denominator (..., L, 1), +inf where no key takes part.
     """
     xp = array_module(q)
-    if bias is None and keep is None and not differentiable and 0 < q.size * k.shape[-2] <= SMALL:
+    if xp is np and bias is None and keep is None and not differentiable and 0 < q.size * k.shape[-2] <= SMALL:
         return _small(xp, q, k, v, causal, scale), None
     out = xp.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
     wide = np.float32 if q.dtype in dtypes.HALF else q.dtype

@@ -37,6 +37,21 @@ def keep_mask(shape: tuple[int, ...], p: float, generator: Any) -> Any:
     return mask.reshape(shape)
 
 
+def mask_like(x: Any, p: float, generator: Any, keep: Any = keep_mask) -> Any:
+    """A mask of x's shape, drawn by ``keep`` in the order of x's memory, so that both are read in one sweep."""
+    if x.flags.c_contiguous:
+        return keep(x.shape, p, generator)
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    mask = keep(tuple(x.shape[axis] for axis in order), p, generator)
+    return mask.transpose(np.argsort(order).tolist())
+
+
+def drop(x: Any, p: float, scale: float, generator: Any) -> tuple[Any, Any]:
+    """``x * scale`` where a new mask holds, 0 elsewhere; and the mask."""
+    mask = mask_like(x, p, generator)
+    return apply_mask(x, mask, scale), mask
+
+
 def apply_mask(x: Any, mask: Any, scale: float) -> Any:
     """``x * scale`` where the mask holds, 0 elsewhere."""
     factor = x.dtype.type(scale)

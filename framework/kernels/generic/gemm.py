@@ -9,12 +9,16 @@ import numpy as np
 from framework import dtypes
 from framework.devices import array_module
 from framework.kernels import threads
+from framework.kernels.generic import passes
 from framework.kernels.generic.activation import Activation, activated
+from framework.kernels.precision import products_round
+from framework.kernels.registry import choose
 
 NAME = "generic"
 
 EXACT = 2**53  # float64 holds every integer up to here
 SHARED = 10**7  # multiplications from which on threads of ours share a product that OpenBLAS computes on one
+SUMMED = 1 << 14  # elements from which on a product sums faster than NumPy does
 WORTH = 10**5  # multiplications, above which integers are worth a round trip through float64
 
 
@@ -64,7 +68,7 @@ def _integers(a: Any, b: Any) -> Any:
     """BLAS has no integers and NumPy's own loop is slow: use float64 where no sum can leave its exact range."""
     xp = array_module(a)
     inner = a.shape[-1]
-    if min(a.size, b.size) and a.size * b.shape[-1] > WORTH:
+    if xp is np and min(a.size, b.size) and a.size * b.shape[-1] > WORTH:  # CuPy's own loop waits for nothing
         largest = [max(abs(int(x.min())), abs(int(x.max()))) for x in (a, b)]
         if largest[0] * largest[1] * inner < EXACT:
             wide = xp.matmul(a.astype(np.float64), b.astype(np.float64))
@@ -91,3 +95,23 @@ def linear(
         y += bias
     y = activated(y, activation)
     return y.astype(x.dtype) if y.dtype != x.dtype else y
+
+
+def weight_gradients(g: Any, x: Any) -> tuple[Any, Any]:
+    """The gradients of a linear layer's weight and bias: ``g.T @ x``, and the sum of g's rows.
+
+    Shape:
+        g (N, M), x (N, K) -> (M, K), (M,).
+    """
+    return matmul(g.T, x), column_sums(g)
+
+
+def column_sums(x: Any) -> Any:
+    """The sum of a matrix's rows, in float32 at least. Of a large one it is a product with ones, which takes half the time."""
+    xp, half = array_module(x), x.dtype in dtypes.HALF
+    if x.size >= SUMMED and (half or (x.dtype == np.float32 and products_round() == "ieee")):
+        ones = xp.ones((1, x.shape[0]), x.dtype)
+        return choose("gemm", ones, x).matmul(ones, x)[0]
+    if half:
+        return xp.add.reduce(x, axis=0, dtype=np.float32).astype(x.dtype)
+    return passes.total(x, (0,), False) if x.size > passes.SMALL and x.dtype.kind == "f" else xp.add.reduce(x, axis=0)

@@ -37,6 +37,7 @@ WORTH = {
 SMALLEST = 1 << 10  # the least of these, for a gradient
 SHARED = 1 << 20  # elements from which on NumPy's work is worth sharing among threads
 BLOCK = 1 << 17  # elements that a thread takes at once; a turn costs 8 us
+_INFINITY = 0x7F80  # bfloat16's, which only nans are above, whatever the sign
 
 # a kernel of the family with its parameters, as oneDNN's algorithm, alpha and beta
 _ALGORITHMS: dict[str, Any] = {
@@ -87,8 +88,11 @@ def line(x: Any) -> Any:
 
 
 def has_nan(x: Any) -> bool:
-    """Whether a filled float32 array holds a nan, by BLAS, which reads it faster than ``isnan``."""
+    """Whether a filled array holds a nan: by BLAS, which reads float32 faster than ``isnan``, or by bfloat16's bits."""
     every = line(x)
+    if x.itemsize == 2:
+        bits = every.view(np.uint16)
+        return any(bool((part << 1).max() > _INFINITY << 1) for part in np.array_split(bits, -(-bits.size // BLOCK)))
     if x.size < SHARED:
         return math.isnan(np.dot(every, every))
     found = []
@@ -134,8 +138,6 @@ def _backward(name: str, saves_output: bool = False, flat: bool = False) -> Call
 
     def compute(g: Any, v: Any, *params: Any, **named: Any) -> Any:
         if v.size < SMALLEST or kind_of(v) is None or not filled(v):  # a hook on saved tensors gave another array back
-            return plain(g, v, *params, **named)
-        if flat and v.dtype != FLOAT32:
             return plain(g, v, *params, **named)
         g, d = in_order_of(g, v), np.empty_like(v)
         plan = _eltwise_backward(v.size, _kind(v), *algorithm(*params, **named), saves_output, work=v.size)
@@ -208,18 +210,18 @@ def exp(x: Any) -> Any:
 
 def relu_backward(g: Any, y: Any) -> Any:
     """Its gradient, from the output."""
-    if y.size < SMALLEST or kind_of(y) != "float32" or not filled(y):
+    if y.size < SMALLEST or kind_of(y) is None or not filled(y):
         return generic.relu_backward(g, y)
     g, d = in_order_of(g, y), np.empty_like(y)
-    _where_positive(y.size).run(y, _number(0.0, y.dtype), g, d)
+    _where_positive(y.size, _kind(y)).run(y, _number(0.0, y.dtype), g, d)
     return generic.relu_backward(g, y) if has_nan(d) else d
 
 
 @planned
-def _where_positive(size: int) -> Plan:
+def _where_positive(size: int, kind: str) -> Plan:
     """Whether y is not at most 0 (a nan is not), as 1 or 0, times g."""
     lib = library()
-    layout, number = lib.layout((size,), "float32", (1,)), lib.layout((1,), "float32", (1,))
+    layout, number = lib.layout((size,), kind, (1,)), lib.layout((1,), kind, (1,))
     post_ops = (("eltwise", ELTWISE["linear"], -1.0, 1.0), ("binary", BINARY["mul"], layout))
     kinds = (api.SRC, api.SRC_1, api.POST_OP * 2 | api.SRC_1, api.DST)
     return Plan("binary", (BINARY["le"], layout, number, layout), kinds, post_ops)

@@ -22,6 +22,7 @@ import numpy as np
 
 from framework.kernels.generic.attention import room_for_gradient
 from framework.kernels.onednn import library as api
+from framework.kernels.onednn.conversion import same_half, store, to
 from framework.kernels.onednn.gemm import _operand
 from framework.kernels.onednn.library import library
 from framework.kernels.onednn.plans import FLOAT32, SIZES, Plan, address, kind_of, planned, strides_of
@@ -36,8 +37,8 @@ Index = tuple[tuple[slice, ...], slice, slice]
 
 def declines(q: Any, k: Any, v: Any) -> str | None:
     """None if it can serve this attention, else why not."""
-    if kind_of(q, k, v) != "float32":
-        return "not NumPy arrays of float32"
+    if kind_of(q, k, v) != "float32" and not same_half(q, k, v):
+        return "not NumPy arrays of float32 or of a 16-bit type"
     if q.size * k.shape[-2] < WORTH or not v.size:
         return "too small to be worth calls of oneDNN"
     return None
@@ -51,6 +52,10 @@ def forward(
     Returns:
         The output, and the probabilities of each block, or None where ``backward`` is to compute them again.
     """
+    if q.itemsize == 2:
+        kind, (q, k, v) = q.dtype, (to(x, FLOAT32) for x in (q, k, v))
+        out, probabilities = forward(q, k, v, bias, causal, scale, keep, keep_scale, differentiable)
+        return to(out, kind), probabilities
     out = np.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
     scores = q.size // q.shape[-1] * k.shape[-2]
     kept: Any = [] if differentiable and scores <= q.size + k.size + v.size + out.size else None
@@ -74,6 +79,8 @@ def backward(
     keep_scale: float, bias_gradient: bool
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
+    if q.itemsize == 2:
+        return _half_backward(g, q, k, v, out, kept, bias, causal, scale, keep, keep_scale, bias_gradient)
     lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
     dq, dk, dv = _side_by_side(q, k, v) or (room_for_gradient(np, x, FLOAT32) for x in (q, k, v))
     db = np.zeros((*lead, queries, keys), FLOAT32) if bias_gradient else None
@@ -103,6 +110,15 @@ def backward(
     if keep is not None:
         dv *= FLOAT32.type(keep_scale)
     return dq, dk, dv, db
+
+
+def _half_backward(g: Any, q: Any, k: Any, v: Any, *rest: Any) -> Any:
+    """The gradients of 16-bit inputs, computed in float32."""
+    *found, db = backward(*[to(x, FLOAT32) for x in (g, q, k, v)], *rest)
+    rooms = _side_by_side(q, k, v) or tuple([room_for_gradient(np, x, x.dtype) for x in (q, k, v)])
+    for room, gradient in zip(rooms, found, strict=True):
+        store(room, gradient)
+    return (*rooms, db)
 
 
 def _blocks(lead: tuple[int, ...], queries: int, keys: int, causal: bool) -> Iterator[Index]:

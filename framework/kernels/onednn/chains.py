@@ -13,7 +13,7 @@ import numpy as np
 
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import FLOAT32, Plan, planned
+from framework.kernels.onednn.plans import Plan, planned
 
 _UNARY = {"sqrt": ("sqrt", 1.0, 0.0), "reciprocal": ("pow", 1.0, -1.0), "abs": ("abs", 0.0, 0.0)}
 
@@ -22,9 +22,9 @@ def chain(out: Any, first: Any, *steps: Any) -> None:
     """Compute ``first``, then one step after the other, into ``out``, which may be any of the operands.
 
     Args:
-        out, first: float32 arrays of one length, all operands without gaps and in one memory order.
-        steps: names and operands in turn: "add", "sub", "mul" or "div" and such an array, one of bools (0 or
-            1), or a number; "sqrt", "reciprocal" or "abs" and None. The first one has an operand.
+        out, first: float32 or bfloat16 arrays of one length, all operands without gaps and in one memory order.
+        steps: names and operands in turn: "add", "sub", "mul" or "div" and an array of the type of ``first``, one of
+            bools (0 or 1), or a number; "sqrt", "reciprocal" or "abs" and None. The first one has an operand.
 
     Example:
         >>> chain(p, g, "mul", -0.1, "add", p)  # p -= 0.1 * g
@@ -35,13 +35,13 @@ def chain(out: Any, first: Any, *steps: Any) -> None:
         if operand is None:
             kinds.append(None)
         elif type(operand) is np.ndarray:
-            kinds.append("float32" if operand.dtype is FLOAT32 or operand.dtype == FLOAT32 else "uint8")
+            kinds.append("uint8" if operand.itemsize == 1 else "like")
             arrays.append(operand)
         else:
             kinds.append("constant")
             arrays.append(_constant(operand))
     arrays.append(out)
-    _plan(out.size, steps[::2], tuple(kinds)).run(*arrays)
+    _plan(out.size, steps[::2], tuple(kinds), "float32" if first.itemsize == 4 else "bfloat16").run(*arrays)
 
 
 @lru_cache(1024)
@@ -50,9 +50,9 @@ def _constant(value: float) -> Any:
 
 
 @planned
-def _plan(length: int, names: tuple[str, ...], kinds: tuple[str | None, ...]) -> Plan:
+def _plan(length: int, names: tuple[str, ...], kinds: tuple[str | None, ...], like: str) -> Plan:
     lib = library()
-    layouts = {kind: lib.layout((length,), kind, (1,)) for kind in ("float32", "uint8")}
+    layouts = {"like": lib.layout((length,), like, (1,)), "uint8": lib.layout((length,), "uint8", (1,))}
     layouts["constant"] = lib.layout((1,), "float32", (1,))
     after: list[Any] = []
     arguments = [api.SRC, api.SRC_1]
@@ -63,5 +63,5 @@ def _plan(length: int, names: tuple[str, ...], kinds: tuple[str | None, ...]) ->
         else:
             after.append(("binary", api.BINARY[name], layouts[kind]))
             arguments.append(place * api.POST_OP | api.SRC_1)
-    long, second = layouts["float32"], layouts[kinds[0] or "constant"]
+    long, second = layouts["like"], layouts[kinds[0] or "constant"]
     return Plan("binary", (api.BINARY[names[0]], long, second, long), (*arguments, api.DST), tuple(after))

@@ -12,7 +12,7 @@ import numpy as np
 
 from framework.kernels.onednn.activation import filled
 from framework.kernels.onednn.chains import chain
-from framework.kernels.onednn.plans import FLOAT32
+from framework.kernels.onednn.plans import kind_of
 from framework.kernels.registry import LARGE
 
 NAME = "onednn"
@@ -20,8 +20,8 @@ NAME = "onednn"
 
 def declines(a: Any, b: Any) -> str | None:
     """None if it can serve two arrays, else why not."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray or a.dtype != FLOAT32 or b.dtype != FLOAT32:
-        return "not two NumPy arrays of float32"
+    if kind_of(a, b) is None:
+        return "not two NumPy arrays of float32, or of bfloat16 on a processor that has it"
     if a.size < LARGE:
         return "too small to be worth a call of oneDNN"
     if a.shape != b.shape or a.strides != b.strides or not filled(a):

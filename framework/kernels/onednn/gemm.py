@@ -14,12 +14,14 @@ import numpy as np
 
 from framework.kernels import threads
 from framework.kernels.generic.activation import Activation
+from framework.kernels.generic.gemm import column_sums
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn import packed
 from framework.kernels.onednn.activation import post_op
+from framework.kernels.onednn.conversion import same_half, to
 from framework.kernels.onednn.library import OneDNNError, library
-from framework.kernels.onednn.plans import FLOAT32, SIZES, Plan, address, kind_of, planned, strides_of
-from framework.kernels.onednn.precision import halved, halves
+from framework.kernels.onednn.plans import BFLOAT16, FLOAT32, SIZES, Plan, address, kind_of, planned, strides_of
+from framework.kernels.onednn.precision import halves, multiplied
 
 NAME = "onednn"
 WORTH = 1 << 19  # multiplications from which on oneDNN is the faster
@@ -30,9 +32,8 @@ FEW_ROWS = 12  # up to so many rows do not pay for repacking a transposed right 
 
 def declines(a: Any, b: Any) -> str | None:
     """None if it can serve ``a @ b``, else why not."""
-    kind = kind_of(a, b)
-    if kind is None:
-        return "not two NumPy arrays of float32, or of bfloat16 on a processor that has it"
+    if kind_of(a, b) is None and not same_half(a, b):
+        return "not two NumPy arrays of float32 or of a 16-bit type"
     if a.ndim < 2 or b.ndim < 2:
         return "a vector"
     work = a.size * b.shape[-1]
@@ -40,7 +41,7 @@ def declines(a: Any, b: Any) -> str | None:
         least = WORTH
     elif (a.shape[-2] if a.ndim == 2 or b.ndim > 2 or not a.size else a.size // a.shape[-1]) > FEW_ROWS:
         least = WORTH_TRANSPOSED
-    elif kind == "float32" and b.ndim == 2:
+    elif a.itemsize == 4 and b.ndim == 2:
         least = WORTH_FEW
     else:
         return "too few rows to be worth repacking a transposed operand"
@@ -84,6 +85,19 @@ def linear(
     return _product(x, turned, bias, activation)
 
 
+def weight_gradients(g: Any, x: Any) -> tuple[Any, Any]:
+    """The gradients of a linear layer's weight and bias: ``g.T @ x``, and the sum of g's rows.
+
+    Shape:
+        g (N, M), x (N, K) -> (M, K), (M,).
+    """
+    wide = to(g, FLOAT32)
+    sums = to(column_sums(wide), g.dtype)
+    if wide is g or multiplied(g):
+        return matmul(g.T, x), sums
+    return to(matmul(wide.T, to(x, FLOAT32)), g.dtype), sums
+
+
 def _few_rows(a: Any, b: Any, bias: Any) -> Any:
     """``a @ b + bias`` for a few rows and a transposed matrix, both dense; oneDNN names matrices by columns or rows."""
     threads.openmp()
@@ -109,6 +123,9 @@ def _takes_few(a: Any, b: Any) -> bool:
 
 
 def _product(a: Any, b: Any, bias: Any, activation: Any) -> Any:
+    if a.itemsize == 2 and not multiplied(a):
+        bias = None if bias is None else to(bias, FLOAT32)
+        return to(_product(to(a, FLOAT32), to(b, FLOAT32), bias, activation), a.dtype)
     if activation is None and _takes_few(a, b):
         return _few_rows(a, b, bias)
     a, b = _operand(a), _operand(b)
@@ -120,7 +137,7 @@ def _product(a: Any, b: Any, bias: Any, activation: Any) -> Any:
         out[...] = 0 if bias is None else bias
         return out
     if halves(a, out.size * a.shape[-1]):
-        a, b = halved(a), halved(b)
+        a, b = to(a, BFLOAT16), to(b, BFLOAT16)
     kinds = kind_of(a), kind_of(out)
     plan = _plan(a.shape, a.strides, b.shape, b.strides, kinds, bias is not None, activation)
     if bias is None:

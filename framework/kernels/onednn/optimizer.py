@@ -9,14 +9,18 @@ half a rule of NumPy on a thousand elements.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from framework.dtypes import HALF
 from framework.kernels import threads
 from framework.kernels.generic import optimizer as generic
 from framework.kernels.generic.flat import flattened
+from framework.kernels.generic.optimizer import unscale as unscale
 from framework.kernels.onednn.chains import chain
+from framework.kernels.onednn.conversion import store, to
 from framework.kernels.onednn.plans import FLOAT32
 
 NAME = "onednn"
@@ -29,27 +33,33 @@ def declines(*arrays: Any, rule: str = "") -> str | None:
     """None if it can serve a parameter, its gradient and state, else why not. Each parameter may still be too small."""
     if rule not in RULES:
         return "not a rule of operations that oneDNN has"
-    for array in arrays:
-        if type(array) is not np.ndarray or array.dtype != FLOAT32:
-            return "not NumPy arrays of float32"
+    for place, array in enumerate(arrays):
+        if type(array) is not np.ndarray or (array.dtype != FLOAT32 and not (place == 1 and array.dtype in HALF)):
+            return "not NumPy arrays of float32, or of 16 bits for the gradient"
     return None
 
 
-def step(rule: str, jobs: list[generic.Job]) -> None:
-    """Apply a rule to parameters: for each, its arrays (parameter, gradient, state) and the rule's numbers."""
+def step(rule: str, jobs: list[generic.Job], copies: Sequence[Any] = (), generator: Any = None) -> None:
+    """Apply a rule to parameters: for each, its arrays (parameter, gradient, state) and the rule's numbers.
+
+    See the generic kernel for ``copies`` and ``generator``; with the latter it is called.
+    """
     function = RULES[rule]
     left = []
     for job in jobs:
         arrays, numbers = job
         size = arrays[0].size
-        flat = flattened(arrays) if size >= WORTH and declines(*arrays, rule=rule) is None else None
+        serves = size >= WORTH and generator is None and declines(*arrays, rule=rule) is None
+        flat = flattened((arrays[0], to(arrays[1], FLOAT32), *arrays[2:])) if serves else None
         if flat is None:
             left.append(job)
         else:
             for start in range(0, size, BLOCK):
                 function(*[array[start : start + BLOCK] for array in flat], **numbers)
     if left:
-        generic.step(rule, left)
+        generic.step(rule, left, generator=generator)
+    for (arrays, _), copy in zip(jobs, copies):
+        store(copy, arrays[0])
 
 
 def _gradient(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:

@@ -30,6 +30,7 @@ from framework.kernels.generic.pool import max_pool_gather as max_pool_gather
 from framework.kernels.generic.pool import max_pool_indices as max_pool_indices
 from framework.kernels.layout import empty_last, strides_last
 from framework.kernels.onednn import library as api
+from framework.kernels.onednn.conversion import to
 from framework.kernels.onednn.library import library
 from framework.kernels.onednn.plans import FLOAT32, Plan, int64s, planned
 from framework.kernels.onednn.reorder import as_given, channels_last
@@ -63,13 +64,13 @@ def max_pool(
     Returns:
         (N, C, *outputs) of x's dtype; (N, *outputs, C), the first tap in row-major order where several are equal.
     """
-    source = channels_last(_wide(x))
+    source = channels_last(to(x, FLOAT32))
     if not _tame(source):
         return generic.max_pool(x, kernel, stride, padding, dilation, outputs, winners)
     y = empty_last((*x.shape[:2], *outputs), FLOAT32)
     taps = np.empty((x.shape[0], *outputs, x.shape[1]), _tap_type(kernel))
     _forward(x.shape, outputs, kernel, stride, padding, api.MAX_POOL).run(source, y, taps)
-    return as_given(y).astype(x.dtype, copy=False), taps if winners else None
+    return to(as_given(y), x.dtype), taps if winners else None
 
 
 def max_pool_gradient(
@@ -80,8 +81,8 @@ def max_pool_gradient(
         return generic.max_pool_gradient(g, taps, lengths, kernel, stride, padding, dilation)
     x = empty_last((*g.shape[:2], *lengths), FLOAT32)
     plan = _backward(x.shape, g.shape[2:], kernel, stride, padding, api.MAX_POOL)
-    plan.run(channels_last(_wide(g)), np.ascontiguousarray(taps, _tap_type(kernel)), x)
-    return as_given(x).astype(g.dtype, copy=False)
+    plan.run(channels_last(to(g, FLOAT32)), np.ascontiguousarray(taps, _tap_type(kernel)), x)
+    return to(as_given(x), g.dtype)
 
 
 def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints, divisor: Any) -> Any:
@@ -94,11 +95,11 @@ def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Ints, outputs: Ints, d
         return generic.avg_pool(x, kernel, stride, padding, outputs, divisor)
     y = empty_last((*x.shape[:2], *outputs), FLOAT32)
     plan = _forward(x.shape, outputs, kernel, stride, padding, api.MEAN_WITH_PADDING)
-    plan.run(channels_last(_wide(x)), y)
+    plan.run(channels_last(to(x, FLOAT32)), y)
     factor = _factor(kernel, divisor)
     if factor is not None:
         y *= factor
-    return as_given(y).astype(x.dtype, copy=False)
+    return to(as_given(y), x.dtype)
 
 
 def avg_pool_gradient(g: Any, lengths: Ints, kernel: Ints, stride: Ints, padding: Ints, divisor: Any) -> Any:
@@ -107,13 +108,9 @@ def avg_pool_gradient(g: Any, lengths: Ints, kernel: Ints, stride: Ints, padding
         return generic.avg_pool_gradient(g, lengths, kernel, stride, padding, divisor)
     x = empty_last((*g.shape[:2], *lengths), FLOAT32)
     plan = _backward(x.shape, g.shape[2:], kernel, stride, padding, api.MEAN_WITH_PADDING)
-    source, factor = channels_last(_wide(g)), _factor(kernel, divisor)
+    source, factor = channels_last(to(g, FLOAT32)), _factor(kernel, divisor)
     plan.run(source if factor is None else source * factor, x)
-    return as_given(x).astype(g.dtype, copy=False)
-
-
-def _wide(x: Any) -> Any:
-    return x.astype(FLOAT32) if x.dtype != FLOAT32 else x
+    return to(as_given(x), g.dtype)
 
 
 def _tame(x: Any) -> bool:

@@ -26,8 +26,9 @@ import numpy as np
 
 from framework.kernels.generic import recurrent as generic
 from framework.kernels.onednn import library as api
+from framework.kernels.onednn.conversion import same_half, to
 from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import Plan, kind_of, planned, strides_of
+from framework.kernels.onednn.plans import FLOAT32, Plan, kind_of, planned, strides_of
 
 NAME = "onednn"
 WORTH = {"RNN_TANH": 1 << 22, "RNN_RELU": 1 << 22, "LSTM": 1 << 11, "GRU": 1 << 11}  # multiplications, and ...
@@ -48,8 +49,9 @@ def declines(
     x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, mode: str, sizes: Sequence[int]
 ) -> str | None:
     """None if it can serve a sequence, else why not."""
-    if kind_of(*[a for a in (x, h0, c0, w_ih, w_hh, b_ih, b_hh) if a is not None]) != "float32":
-        return "not NumPy arrays of float32"
+    arrays = [a for a in (x, h0, c0, w_ih, w_hh, b_ih, b_hh) if a is not None]
+    if kind_of(*arrays) != "float32" and not same_half(*arrays):
+        return "not NumPy arrays of float32 or of a 16-bit type"
     if w_hr is not None:
         return "a projected hidden state"
     if not x.size or not sizes:
@@ -210,6 +212,10 @@ def forward(
     reverse: bool, training: bool = True
 ) -> tuple[tuple[Any, ...], Any]:  # fmt: skip
     """Run a sequence: as the generic kernel's ``forward``, of whose cases it serves those it does not decline."""
+    if x.itemsize == 2:
+        wide: Any = (mode, *_wide(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr), sizes, reverse, training)
+        outputs, state = forward(*wide)
+        return tuple([to(y, x.dtype) for y in outputs]), state
     (features, width), batch, steps = (w_ih.shape[1], w_hh.shape[1]), sizes[0], len(sizes)
     x, starts = np.ascontiguousarray(x), [h0] if c0 is None else [h0, c0]
     most = min(max(FEWEST, -(-PIECE // (batch * width))), MOST)
@@ -245,6 +251,10 @@ def backward(
     w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
 ) -> tuple[Any, ...]:  # fmt: skip
     """The gradients of ``x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr`` from those of the outputs (None where unused)."""
+    if x.itemsize == 2:
+        wide = _wide(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+        found = backward(mode, state, needs, _wide(*gradients), *wide)
+        return tuple([None if g is None else to(g, x.dtype) for g in found])
     if isinstance(state, generic.State):
         return generic.backward(mode, state, needs, gradients, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
     if state.spent:  # a second pass through the same graph
@@ -281,6 +291,10 @@ def backward(
         db_hh if b_hh is not None and needs[6] else None,
         None,
     )
+
+
+def _wide(*arrays: Any) -> tuple[Any, ...]:
+    return tuple([None if a is None else to(a, FLOAT32) for a in arrays])
 
 
 def _bias_gradients(mode: str, total: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from framework.kernels.layout import empty_last, is_last, strides_last, transpositions
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.library import library
-from framework.kernels.onednn.plans import FLOAT32, Plan, planned, strides_of
+from framework.kernels.onednn.plans import Plan, kind_of, planned, strides_of
 
 WORTH = 1 << 13  # elements from which on oneDNN is the faster
 
@@ -25,10 +25,10 @@ def channels_last(x: Any) -> Any:
         return x
     transpositions.value += 1
     y = empty_last(x.shape, x.dtype)
-    if x.size < WORTH or x.dtype != FLOAT32 or not x.flags.c_contiguous:
+    if x.size < WORTH or kind_of(x) is None or not x.flags.c_contiguous:
         y[...] = x
     else:
-        _plan(x.shape, True).run(x, y)
+        _plan(x.shape, kind_of(x), True).run(x, y)
     return y
 
 
@@ -36,15 +36,15 @@ def as_given(y: Any) -> Any:
     """A channels-last result as callers expect it: sequences are put in row-major order."""
     if y.ndim != 3:
         return y
-    if y.size < WORTH or y.dtype != FLOAT32 or not is_last(y) or y.flags.c_contiguous:
+    if y.size < WORTH or kind_of(y) is None or not is_last(y) or y.flags.c_contiguous:
         return np.ascontiguousarray(y)
     x = np.empty(y.shape, y.dtype)
-    _plan(y.shape, False).run(y, x)
+    _plan(y.shape, kind_of(y), False).run(y, x)
     return x
 
 
 @planned
-def _plan(shape: tuple[int, ...], inward: bool) -> Plan:
+def _plan(shape: tuple[int, ...], kind: str, inward: bool) -> Plan:
     lib = library()
-    pair = lib.layout(shape, "float32", strides_of(shape)), lib.layout(shape, "float32", strides_last(shape))
+    pair = lib.layout(shape, kind, strides_of(shape)), lib.layout(shape, kind, strides_last(shape))
     return Plan("reorder", pair if inward else pair[::-1], (api.SRC, api.DST))

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from framework.dtypes import HALF
 from framework.kernels.generic.resize import Table
 from framework.kernels.layout import empty_last, is_last, strides_last
 from framework.kernels.onednn import library as api
+from framework.kernels.onednn.conversion import in_float32
 from framework.kernels.onednn.library import library
 from framework.kernels.onednn.plans import FLOAT32, Plan, planned, strides_of
 
@@ -35,8 +37,8 @@ Tables = tuple[Table | None, ...]
 
 def declines(x: Any, tables: Tables, gradient: bool = False) -> str | None:
     """None if it can resample x by these tables, or spread the gradient x by them, else why not."""
-    if type(x) is not np.ndarray or x.dtype != FLOAT32:
-        return "not a NumPy array of float32"
+    if type(x) is not np.ndarray or not (x.dtype == FLOAT32 or x.dtype in HALF):
+        return "not a NumPy array of float32 or a 16-bit type"
     if max(x.size, x.shape[0] * x.shape[1] * _product(tables, not gradient)) < WORTH or not x.size:
         return "too small to be worth a call of oneDNN"
     rule = _rule(tables)
@@ -52,6 +54,7 @@ def declines(x: Any, tables: Tables, gradient: bool = False) -> str | None:
     return None
 
 
+@in_float32
 def resample(x: Any, tables: Tables) -> Any:
     """x with each spatial axis replaced as its table says."""
     rows = x.flags.c_contiguous
@@ -61,6 +64,7 @@ def resample(x: Any, tables: Tables) -> Any:
     return y
 
 
+@in_float32
 def resample_gradient(g: Any, tables: Tables) -> Any:
     """The gradient of ``resample`` by these tables."""
     x = empty_last((*g.shape[:2], *[t.length for t in tables if t is not None]), FLOAT32)

@@ -1,6 +1,6 @@
 """Softmax, log-softmax and the cross-entropy of class indices by oneDNN, along the axis whose elements are neighbours.
 
-Along any other axis oneDNN has a reference loop only, 50 times as slow as NumPy, so these are declined; so is bfloat16.
+Along any other axis oneDNN has a reference loop only, 50 times as slow as NumPy, so these are declined.
 Its log-softmax is 4e-6 off, so that is NumPy's, by blocks of rows in threads, and the gradient oneDNN's.
 A row that holds a nan or an infinity comes out of oneDNN as a nan and zeros, so results are looked through (a product
 of BLAS, which finds a nan in a tenth to a third of the time of the softmax) and computed anew by NumPy if there is one.
@@ -37,9 +37,9 @@ def declines(x: Any, axis: int = 1) -> str | None:
     """None if it can serve a softmax of x along an axis, else why not."""
     if x.size < WORTH:
         return "too small to be worth a call of oneDNN"
-    if kind_of(x) != "float32":
-        return "not a NumPy array of float32"
-    if x.strides[axis] != 4:
+    if kind_of(x) is None:
+        return "not a NumPy array of float32, or of bfloat16 on a processor that has it"
+    if x.strides[axis] != x.itemsize:
         return "an axis whose elements are not neighbours in memory"
     return None if filled(x) else "elements with gaps between them in memory"
 
@@ -86,6 +86,8 @@ def row_losses(logits: Any, target: Any, probabilities: bool) -> tuple[Any, Any,
         logits: (N, C), contiguous.
         target: (N,) class indices, all in range.
     """
+    if kind_of(logits) != "float32":
+        return generic.row_losses(logits, target, probabilities)
     p = _normalized(logits, logits.shape[1])
     place = places(*logits.shape) + target
     picked = p.reshape(-1).take(place)
@@ -100,7 +102,7 @@ def row_losses(logits: Any, target: Any, probabilities: bool) -> tuple[Any, Any,
 
 def row_losses_backward(p: Any, place: Any, scale: Any) -> Any:
     """The gradient in the logits of ``scale`` times the sum: ``scale * (p - onehot)``."""
-    if p.size < SCALED or declines(p) is not None:
+    if p.size < SCALED or kind_of(p) != "float32" or declines(p) is not None:
         return generic.row_losses_backward(p, place, scale)
     d = np.empty_like(p)
     _multiplied(p.size).run(p, np.full(1, scale, p.dtype), d)
@@ -110,27 +112,27 @@ def row_losses_backward(p: Any, place: Any, scale: Any) -> Any:
 
 def _normalized(x: Any, length: int) -> Any:
     y = np.empty_like(x)
-    _forward(x.size // length, length, api.SOFTMAX).run(x, y)
+    _forward(x.size // length, length, api.SOFTMAX, kind_of(x)).run(x, y)
     return y
 
 
 def _gradient(g: Any, y: Any, length: int, algorithm: int) -> Any:
     d = np.empty_like(y)
-    _backward(y.size // length, length, algorithm).run(y, in_order_of(g, y), d)
+    _backward(y.size // length, length, algorithm, kind_of(y)).run(y, in_order_of(g, y), d)
     return d
 
 
 @planned
-def _forward(rows: int, length: int, algorithm: int) -> Plan:
-    layout = library().layout((rows, length), "float32", (length, 1))
+def _forward(rows: int, length: int, algorithm: int, kind: str) -> Plan:
+    layout = library().layout((rows, length), kind, (length, 1))
     return Plan("softmax_forward", (api.FORWARD_TRAINING, algorithm, layout, layout, 1), (api.SRC, api.DST))
 
 
 @planned
-def _backward(rows: int, length: int, algorithm: int) -> Plan:
-    layout = library().layout((rows, length), "float32", (length, 1))
+def _backward(rows: int, length: int, algorithm: int, kind: str) -> Plan:
+    layout = library().layout((rows, length), kind, (length, 1))
     kinds = (api.DST, api.DIFF_DST, api.DIFF_SRC)
-    hint = _forward(rows, length, algorithm)
+    hint = _forward(rows, length, algorithm, kind)
     return Plan("softmax_backward", (algorithm, layout, layout, layout, 1), kinds, hint=hint, forward=False)
 
 

@@ -124,7 +124,9 @@ def _mlp(peer: Peer) -> Work:
     return classify(peer, model, x, y, lib.optim.SGD(model.parameters(), lr=0.01, fused=True))
 
 
-def _chained(scalar: bool) -> Callable[[Peer], Work]:
+def chained(scalar: bool) -> Callable[[Peer], Work]:
+    """Multiplications of a tensor by a number, or by a tensor of 2 x 2, one after another, and their backward."""
+
     def build(peer: Peer) -> Work:
         lib, times = peer.lib, peer.size(200, 5)
         x = lib.tensor(1.0, requires_grad=True) if scalar else lib.ones(2, 2, requires_grad=True)
@@ -208,8 +210,8 @@ CASES: dict[str, Case] = {
     "lstm": Case("LSTM 32x100x128->256, forward and backward", _lstm, 1.0, 1.3, False, True),
     "cnn": Case("two-conv CNN 28x28, batch 128, training with AdamW", _cnn, 1.2, 1.6, True, True),
     "mlp": Case("MLP 784-128-10, batch 64, training", _mlp, 1.5, 2.5, False, True),
-    "chain": Case("200 chained scalar multiplications and their backward", _chained(True), 1.5, 2.0, compiles=False),
-    "op": Case("200 chained multiplications by a 2x2 tensor and their backward", _chained(False), compiles=False),
+    "chain": Case("200 chained scalar multiplications and their backward", chained(True), 1.5, 2.0, compiles=False),
+    "op": Case("200 chained multiplications by a 2x2 tensor and their backward", chained(False), compiles=False),
     "adamw": Case("AdamW over 21 M parameters", _adamw, 0.7, 1.0, False, True, compiles=False),
     "decode": Case("greedy decoding of 32 tokens, 4 layers x 256, key/value cache", _decode, 1.3, 2.0, compiles=False),
     "generate": Case("GPT-2 6x384 generates 128 tokens, greedy", generate(1, 1), 1.3, 2.0, compiles=False),

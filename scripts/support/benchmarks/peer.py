@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,12 +59,15 @@ class Work:
     inputs: list[Any] = field(default_factory=list)
 
 
-def classify(peer: Peer, model: Any, x: Any, y: Any, optimizer: Any) -> Work:
-    """A training step: forward, cross-entropy, backward, update."""
+def classify(
+    peer: Peer, model: Any, x: Any, y: Any, optimizer: Any, precision: Callable[[], Any] = nullcontext
+) -> Work:
+    """A training step: forward and cross-entropy within a context of ``precision``, backward, update."""
     run, loss_of = peer.runner(model), peer.lib.nn.functional.cross_entropy
 
     def step() -> Any:
-        loss = loss_of(run(x), y)
+        with precision():
+            loss = loss_of(run(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

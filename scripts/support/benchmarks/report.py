@@ -44,25 +44,21 @@ def cells(row: Row, sides: list[str], ceiling: float | None) -> list[str]:
     ]  # fmt: skip
 
 
-class Table:
-    """Prints rows as they come, in columns of fixed width."""
+class Columns:
+    """Lines of entries under heads, in columns of fixed width, the first for names."""
 
-    def __init__(self, sides: list[str], ceiling: float | None) -> None:
-        self.sides, self.ceiling = sides, ceiling
-        self.widths = [max(len(head), 8) for head in columns(sides)]
-        self.widths[0] = 26
-
-    def _line(self, entries: list[str]) -> str:
-        first, *others = (entry.rjust(width) for entry, width in zip(entries, self.widths, strict=True))
-        return "  ".join([first.strip().ljust(self.widths[0]), *others])
+    def __init__(self, heads: list[str]) -> None:
+        self.heads = heads
+        self.widths = [30, *(max(len(head), 8) for head in heads[1:])]
 
     def head(self) -> str:
         """The columns' heads."""
-        return self._line(columns(self.sides))
+        return self.line(self.heads)
 
-    def line(self, row: Row) -> str:
-        """A case."""
-        return self._line(cells(row, self.sides, self.ceiling))
+    def line(self, entries: list[str]) -> str:
+        """Entries, one a column."""
+        first, *others = (entry.rjust(width) for entry, width in zip(entries, self.widths, strict=True))
+        return "  ".join([first.strip().ljust(self.widths[0]), *others])
 
 
 def markdown(rows: list[Row], sides: list[str], ceiling: float | None, machine: dict[str, Any]) -> str:

@@ -114,7 +114,8 @@ def decoder(lib: Any, dim: int = 256, depth: int = 4, heads: int = 8, words: int
 
         def caches(self, batch: int) -> list[Any]:
             """Room for the keys and values of every position, a layer each."""
-            return [lib.zeros(2, batch, heads, positions, dim // heads) for _ in range(depth)]
+            size, where = (2, batch, heads, positions, dim // heads), self.words.weight.device
+            return [lib.zeros(size, device=where) for _ in range(depth)]
 
         def greedy(self, first: Any, count: int) -> Any:
             """The ``count`` likeliest tokens, one after another, that follow the first: (N, 1) -> (N, count)."""

@@ -11,6 +11,7 @@ from hub import create
 from support import pictures, pretrained
 from support import run as runs
 from support.images import HELD_OUT, load_images
+from support.placing import pinned
 from support.preparation import Augmentation, Preparation
 from support.recipe import fill_defaults, refuse
 from support.tasks.task import Task, Trained
@@ -58,17 +59,18 @@ class ImageTask(Task):
         uneven = len(self.train) > args.batch_size and len(self.train) % args.batch_size == 1
         return DataLoader(
             self.train, args.batch_size, shuffle=True, num_workers=args.workers, persistent_workers=args.workers > 0,
-            drop_last=uneven,  # a batch of one picture has no statistics for batch norm
+            pin_memory=pinned(args.device), drop_last=uneven,  # a batch of one picture has no statistics for batch norm
         )  # fmt: skip
 
     def test_loader(self, dataset: Any, args: Any) -> DataLoader:
         """Batches in the data's order."""
-        return DataLoader(dataset, max(args.batch_size, 200), num_workers=args.workers)
+        size = max(args.batch_size, 200)
+        return DataLoader(dataset, size, num_workers=args.workers, pin_memory=pinned(args.device))
 
     @staticmethod
     def forward(model: Any, x: Any, device: str) -> Any:
         """Class scores of pictures (N, C, H, W)."""
-        return model(x.to(device))
+        return model(x.to(device, non_blocking=True))
 
     def preparation(self) -> dict[str, Any]:
         """How pictures are prepared."""
@@ -108,7 +110,8 @@ class TrainedOnImages(Trained):
         Raises:
             ArgumentError: a folder holds a class that the model does not know.
         """
-        return DataLoader(self._test_pictures(args), args.batch_size, num_workers=args.workers)
+        pictures = self._test_pictures(args)
+        return DataLoader(pictures, args.batch_size, num_workers=args.workers, pin_memory=pinned(args.device))
 
     def _test_pictures(self, args: Any) -> Any:
         stored = self.settings["arguments"]

@@ -17,6 +17,7 @@ from framework.io import atomic_write
 from support import run as runs
 from support.corpus import save_config
 from support.encoders import Encoded, Padded, Subwords, Words
+from support.placing import pinned
 from support.recipe import fill, refuse
 from support.tables import Part, is_table, load_tables, to_measure
 from support.tasks.task import Task, Trained
@@ -149,18 +150,20 @@ class TextTask(Task):
         batches = LengthBucketSampler(self.train.lengths, args.batch_size)
         return DataLoader(
             self.train, batch_sampler=batches, num_workers=args.workers, persistent_workers=args.workers > 0,
-            collate_fn=Padded(self.encoder),
+            collate_fn=Padded(self.encoder), pin_memory=pinned(args.device),
         )  # fmt: skip
 
     def test_loader(self, dataset: Any, args: Any) -> DataLoader:
         """Batches in the data's order."""
         size = max(args.batch_size, 64)
-        return DataLoader(dataset, size, num_workers=args.workers, collate_fn=Padded(self.encoder))
+        return DataLoader(
+            dataset, size, num_workers=args.workers, collate_fn=Padded(self.encoder), pin_memory=pinned(args.device)
+        )
 
     @staticmethod
     def forward(model: Any, x: Any, device: str) -> Any:
         """Class scores of a batch of tokens."""
-        out = model(**{name: values.to(device) for name, values in x.items()})
+        out = model(**{name: values.to(device, non_blocking=True) for name, values in x.items()})
         return out if isinstance(out, F.Tensor) else out.logits
 
     def preparation(self) -> dict[str, Any]:
@@ -241,4 +244,10 @@ class TrainedOnTexts(Trained):
         else:
             part = to_measure(Path(args.data), columns, self.classes)
         rows = Encoded(self.encoder.encode(part), part.targets)
-        return DataLoader(rows, args.batch_size, num_workers=args.workers, collate_fn=Padded(self.encoder))
+        return DataLoader(
+            rows,
+            args.batch_size,
+            num_workers=args.workers,
+            collate_fn=Padded(self.encoder),
+            pin_memory=pinned(args.device),
+        )

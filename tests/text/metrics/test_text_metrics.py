@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import random
 
 import pytest
 
 from framework.errors import ArgumentError
 from text import metrics
+from text.metrics.porter import stem
+from text.metrics.rouge import common_places
 
 # sacrebleu's README: three translations, and two references for each of the first two
 SYSTEM = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
@@ -51,7 +54,7 @@ def test_published_bleu_score_of_torchtext():
 
 
 @pytest.mark.parametrize("smooth", ["exp", "floor", "add-k", "none"])
-@pytest.mark.parametrize("tokenize", ["13a", "none", "char"])
+@pytest.mark.parametrize("tokenize", ["13a", "intl", "none", "char"])
 def test_bleu_against_sacrebleu(smooth, tokenize):
     peer = pytest.importorskip("sacrebleu.metrics")
     output, target = texts()
@@ -86,6 +89,24 @@ def test_13a_against_sacrebleu():
 
 
 @pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Hello, world! (It's 3.5 or 1,000-2.)", "Hello , world ! ( It ' s 3.5 or 1,000-2 . )"),
+        ("«C'est ça», dit-il… 5€ + ½", "« C ' est ça » , dit - il … 5 € + ½"),
+        ("a.,b 3. x", "a . , b 3 . x"),
+    ],
+)
+def test_intl(text, tokens):
+    assert metrics.tokenize_intl(text) == tokens.split()
+
+
+def test_intl_against_sacrebleu():
+    peer = pytest.importorskip("sacrebleu.tokenizers.tokenizer_intl").TokenizerV14International()
+    for text in [*texts()[0], "a.,b?!x 3.5,-2% $5 ٣٫٥ 「日本」。x—y “q” ½ ²a 5°C", "«C'est ça», dit-il… 5€ + ½"]:
+        assert metrics.tokenize_intl(text) == peer(text).split()
+
+
+@pytest.mark.parametrize(
     "given", [{}, {"word_order": 2}, {"char_order": 3, "beta": 1}, {"lowercase": True, "whitespace": True}]
 )
 def test_chrf_against_sacrebleu(given):
@@ -106,17 +127,85 @@ def test_published_rouge():
         metrics.ROUGE(("rougeX",))
 
 
-def test_rouge_against_rouge_score():
+@pytest.mark.parametrize("stems", [False, True])
+def test_rouge_against_rouge_score(stems):
     rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
-    kinds = ["rouge1", "rouge2", "rouge3", "rougeL"]
-    peer = rouge_scorer.RougeScorer(kinds)
-    output, target = texts()
+    kinds = ["rouge1", "rouge2", "rouge3", "rougeL", "rougeLsum"]
+    peer = rouge_scorer.RougeScorer(kinds, use_stemmer=stems)
+    output, target = ([text.replace(" mat", " sitting\n").replace("on", "sits") for text in some] for some in texts())
+    output[0], target[1] = "", "\n"
     other = target[1:] + target[:1]
     wanted = [peer.score_multi([a, b], text) for a, b, text in zip(target, other, output)]
-    ours = metrics.ROUGE(kinds)
+    ours = metrics.ROUGE(kinds, use_stemmer=stems)
     ours.update(output, list(map(list, zip(target, other))))
     for kind in kinds:
         assert ours.compute()[kind] == pytest.approx(sum(score[kind].fmeasure for score in wanted) / len(wanted))
+
+
+def test_rouge_of_sentences():
+    """The example of the paper, section 3.2: the sentence w1..w5 has w1 w2 with one of the summary's, w1 w3 w5 with another.
+
+    Together four of its five words; each word of the summary counts once.
+    """
+    metric = metrics.ROUGE(("rougeLsum",))
+    metric.update(["w1 w2 w6 w7 w8\nw1 w3 w8 w9 w5"], ["w1 w2 w3 w4 w5"])
+    assert metric.details()["rougeLsum"] == pytest.approx({"precision": 0.4, "recall": 0.8, "f1": 8 / 15})
+    assert scored(metrics.ROUGE(("rougeLsum",)), ["a\na"], ["a a a"])["rougeLsum"] == pytest.approx(2 / 5)
+    for a, b in (("abcbdab", "bdcaba"), ("", "ab"), ("aaaa", "aa")):
+        places = common_places(a, b)
+        assert len(places) == plain_common(a, b) and places == sorted(places, reverse=True)
+    stems = metrics.ROUGE(("rouge1",), use_stemmer=True)
+    assert scored(stems, ["He walked, singing."], ["he walks and sang"])["rouge1"] == pytest.approx(4 / 7)
+
+
+# the examples of Porter's paper, step by step, and where NLTK's stemmer departs from it
+PAIRS = """
+caresses caress ponies poni ties tie caress caress cats cat feed feed agreed agre plastered plaster bled bled motoring motor
+sing sing conflated conflat troubled troubl sized size hopping hop tanned tan falling fall hissing hiss fizzed fizz failing
+fail filing file happy happi sky sky relational relat conditional condit rational ration valenci valenc hesitanci hesit
+digitizer digit conformabli conform radicalli radic differentli differ vileli vile analogousli analog vietnamization vietnam
+predication predic operator oper feudalism feudal decisiveness decis hopefulness hope callousness callous formaliti formal
+sensitiviti sensit sensibiliti sensibl triplicate triplic formative form formalize formal electriciti electr electrical
+electr hopeful hope goodness good revival reviv allowance allow inference infer airliner airlin gyroscopic gyroscop
+adjustable adjust defensible defens irritant irrit replacement replac adjustment adjust dependent depend adoption adopt
+communism commun activate activ angulariti angular homologous homolog effective effect bowdlerize bowdler probate probat
+rate rate cease ceas controll control roll roll they they used use days day enjoy enjoy flies fli died die dying die spied
+spi ecology ecolog traditionally tradit succeed succeed news news is is geology geolog logi logi
+"""
+STEMS = PAIRS.split()
+
+
+def test_stems():
+    for word, wanted in zip(STEMS[::2], STEMS[1::2], strict=True):
+        assert stem(word) == wanted, word
+
+
+def test_stems_against_nltk():
+    peer = pytest.importorskip("nltk.stem.porter").PorterStemmer()
+    draw = random.Random(0)
+    ends = [
+        "",
+        "s",
+        "ies",
+        "ied",
+        "ed",
+        "eed",
+        "ing",
+        "y",
+        "ly",
+        "logi",
+        "alli",
+        "ally",
+        "ization",
+        "fully",
+        "ement",
+        "ion",
+        "ll",
+    ]
+    heads = [word[: draw.randint(1, len(word))] for word in STEMS for _ in range(3)]
+    heads += ["".join(draw.choice("aeiouybtlsz") for _ in range(draw.randint(1, 6))) for _ in range(1000)]
+    for word in {head + end for head in heads for end in ends}:
+        assert stem(word) == peer.stem(word), word
 
 
 def plain_distance(a, b):

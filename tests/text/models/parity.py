@@ -18,6 +18,9 @@ CLASSES = {
     "token-classification": "AutoModelForTokenClassification",
     "question-answering": "AutoModelForQuestionAnswering",
     "masked-lm": "AutoModelForMaskedLM",
+    "multiple-choice": "AutoModelForMultipleChoice",
+    "next-sentence-prediction": "AutoModelForNextSentencePrediction",
+    "pretraining": "AutoModelForPreTraining",
 }
 SMALL = {
     "vocab_size": 99,
@@ -47,6 +50,14 @@ def labels(task: str | None, made: dict[str, np.ndarray], count: int) -> dict[st
     """What the task learns from."""
     rng = np.random.default_rng(2)
     seen = made["attention_mask"] == 1
+    if task == "multiple-choice":
+        return {"labels": np.array([1])}
+    if task == "next-sentence-prediction":
+        return {"labels": rng.integers(0, 2, len(seen))}
+    if task == "replaced":
+        return {"labels": rng.integers(0, 2, seen.shape).astype("f")}
+    if task in ("next_sentence_label", "sentence_order_label"):
+        return {task: rng.integers(0, 2, len(seen)), **labels("masked-lm", made, count)}
     if task == "sequence-classification":
         return {"labels": rng.integers(0, count, len(seen))}
     if task == "token-classification":
@@ -138,7 +149,10 @@ def check(tmp_path: Path, config: Any, task: str | None, segments: bool = False,
         theirs.save_pretrained(tmp_path / "theirs")
     given = inputs(config, segments)
     seen = given["attention_mask"] == 1
-    given |= labels(task, given, config.num_labels)
+    learnt = {"bert": "next_sentence_label", "albert": "sentence_order_label", "electra": "replaced"}
+    given |= labels(learnt[config.model_type] if task == "pretraining" else task, given, config.num_labels)
+    if task == "multiple-choice":  # the three texts are those of one question
+        given = {name: value if name == "labels" else value[None] for name, value in given.items()}
 
     dtype, tolerance = ("float64", 1e-9) if double else ("float32", 2e-5)
     ours = text.from_pretrained(tmp_path / "theirs", task, dtype=getattr(F, dtype))

@@ -53,6 +53,41 @@ def test_bart_classifies_as_transformers_does(tmp_path):
         text.from_pretrained(tmp_path / "ours", "sequence-classification")(F.tensor([[5, 6]]))
 
 
+def test_bart_answers_as_transformers_does(tmp_path):
+    check(tmp_path, transformers().BartConfig(**SMALL, num_labels=2), "question-answering")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("family", CLASSES)
+def test_the_decoder_alone_agrees_with_transformers(family, side, tmp_path):
+    config = transformers().AutoConfig.for_model(family, **SMALL, is_decoder=True, is_encoder_decoder=False)
+    check(tmp_path, config, "causal-lm", side)
+
+
+@pytest.mark.parametrize("family", CLASSES)
+def test_the_decoder_alone_of_a_whole_model(family, tmp_path):
+    """It reads the words that encoder and decoder share, and looks at an encoder's states as the whole model does."""
+    whole = small(family).float()
+    whole.final_logits_bias.copy_(F.zeros(1, 99))
+    whole.save_pretrained(tmp_path)
+    alone = text.from_pretrained(tmp_path, "causal-lm")
+    assert not alone.config.is_encoder_decoder and alone.get_input_embeddings().weight is alone.lm_head.weight
+    source, target = F.tensor([[7, 5, 2], [9, 2, 1]]), F.tensor([[2, 6, 7, 8, 9], [2, 5, 4, 3, 8]])
+    mask = source.ne(1).long()
+    with F.no_grad():
+        encoded = whole.get_encoder()(source, mask)
+        expected = whole(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=target).logits
+        seen = {"encoder_hidden_states": encoded[0], "encoder_attention_mask": mask}
+        found = alone(target, **seen).logits
+        cache = alone.new_cache()
+        steps = [alone(target[:, i : i + 1], past_key_values=cache, **seen).logits for i in range(5)]
+        alone_steps = logits_in_steps(alone, target.numpy(), None, (0, 2, 3, 4, 5))
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(F.cat(steps, 1).numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(alone_steps, alone(target).logits.detach().numpy(), rtol=1e-4, atol=1e-5)
+    assert alone.generate(target, max_new_tokens=3, eos_token_id=None).shape == (2, 8)
+
+
 def test_marian_with_vocabularies_apart(tmp_path):
     import torch
 

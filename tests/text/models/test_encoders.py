@@ -9,7 +9,7 @@ import pytest
 
 import framework
 from framework.errors import ArgumentError
-from tests.text.models.parity import CLASSES, SMALL, check
+from tests.text.models.parity import SMALL, check
 from tests.text.peer import transformers
 from text.models import (
     BertForSequenceClassification,
@@ -89,7 +89,10 @@ FAMILIES: list[tuple[str, dict[str, Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize("task", CLASSES, ids=str)
+TASKS = (None, "sequence-classification", "token-classification", "question-answering", "masked-lm")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
 @pytest.mark.parametrize(
     ("family", "fields", "segments"), FAMILIES, ids=[f"{i}-{f[0]}" for i, f in enumerate(FAMILIES)]
 )
@@ -98,6 +101,21 @@ def test_a_family_agrees_with_transformers(family, fields, segments, task, tmp_p
         family, **{**SMALL, "num_labels": 2 if task == "question-answering" else 3, **fields}
     )
     check(tmp_path, config, task, segments, double=family != "modernbert")  # theirs turns and weighs in float32
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 4, 7, 8, 9, 11, 12, 13], ids=lambda place: f"{place}-{FAMILIES[place][0]}")
+def test_choices_agree_with_transformers(place, tmp_path):
+    family, fields, segments = FAMILIES[place]
+    config = transformers().AutoConfig.for_model(family, **{**SMALL, **fields, "classifier_bias": True})
+    check(tmp_path, config, "multiple-choice", segments, double=family != "modernbert")
+
+
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [("bert", "next-sentence-prediction"), *((f, "pretraining") for f in ("bert", "albert", "electra"))],
+)
+def test_pretraining_agrees_with_transformers(family, task, tmp_path):
+    check(tmp_path, transformers().AutoConfig.for_model(family, **SMALL), task, True, double=family != "electra")
 
 
 def test_waves_for_places():

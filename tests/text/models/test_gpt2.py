@@ -38,6 +38,10 @@ def test_agrees_with_transformers(task, side, tmp_path):
     check(tmp_path, transformers().GPT2Config(**SMALL), task, side)
 
 
+def test_answers_agree_with_transformers(tmp_path):
+    check(tmp_path, transformers().GPT2Config(**SMALL), "question-answering")
+
+
 @pytest.mark.parametrize("variant", ["inner", "untied"])
 def test_variants_agree(variant, tmp_path):
     check(tmp_path, transformers().GPT2Config(**SMALL, **VARIANTS[variant]), "causal-lm")

@@ -59,7 +59,7 @@ def test_families_agree_with_transformers(family, fields, side, tmp_path):
     check(tmp_path, ids_of(family, **fields), "causal-lm", side, exact=False)
 
 
-@pytest.mark.parametrize("task", [None, "sequence-classification", "token-classification"])
+@pytest.mark.parametrize("task", [None, "sequence-classification", "token-classification", "question-answering"])
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
 def test_tasks_agree_with_transformers(family, task, tmp_path):
     check(tmp_path, ids_of(family), task, "right", exact=False)
@@ -162,6 +162,23 @@ def test_old_files_hold_frequencies(tmp_path):
     F.io.save_file({**F.io.load_file(file), "model.layers.0.self_attn.rotary_emb.inv_freq": F.ones(4)}, file)
     assert type(text.from_pretrained(tmp_path)) is LlamaModel
     assert type(text.from_pretrained(tmp_path, "causal-lm")) is LlamaForCausalLM
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen3"])
+def test_the_trunk_goes_by_two_names(family, tmp_path):
+    """The file of a model that answers questions gives the others their trunk, and theirs gives it one."""
+    kinds = text.models.loading._families[family]
+    answerer = kinds["question-answering"](kinds[None].config_class(**SMALL))
+    answerer.save_pretrained(tmp_path)
+    trunk = text.from_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match=r"holds? nothing that fits lm_head\.weight"):
+        model = text.from_pretrained(tmp_path, "causal-lm")
+    model.save_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match=r"fits qa_outputs\.weight, qa_outputs\.bias; these"):
+        again = text.from_pretrained(tmp_path, "question-answering")
+    for other in (trunk, model.model, again.base_model):
+        for key, value in answerer.base_model.state_dict().items():
+            np.testing.assert_array_equal(other.state_dict()[key].numpy(), value.numpy(), err_msg=key)
 
 
 def test_what_is_refused():

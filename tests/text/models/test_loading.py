@@ -200,7 +200,7 @@ def test_a_class_loads_its_own_family_alone(masked, tmp_path):
         ({}, {"task": "seq2seq-lm"}, "'bert' has no class for task 'seq2seq-lm'; it has None"),
         ({}, {"hidden_dropout": 0.0}, "its config has no field hidden_dropout"),
         ({}, {"num_labels": 3, "id2label": {0: "a"}, "task": "sequence-classification"}, "num_labels=3, but id2label"),
-        ({"is_decoder": True}, {}, "an encoder only"),
+        ({"add_cross_attention": True}, {}, "cross-attention is not made"),
         ({"position_embedding_type": "relative_key"}, {}, "only absolute positions"),
         ({"num_attention_heads": 3}, {}, "hidden_size 16 is no multiple"),
         ({"hidden_act": "gelu_20"}, {}, "none named 'gelu_20'"),

@@ -39,6 +39,38 @@ def test_agrees_with_transformers(variant, task, side, tmp_path):
     check(tmp_path, transformers().T5Config(**SMALL, **VARIANTS[variant]), task, side, exact=False)
 
 
+@pytest.mark.parametrize("task", ["sequence-classification", "token-classification", "question-answering"])
+def test_tasks_agree_with_transformers(task, tmp_path):
+    check(
+        tmp_path,
+        transformers().T5Config(**SMALL, num_labels=2 if task == "question-answering" else 3),
+        task,
+        exact=False,
+    )
+
+
+def test_heads_start_on_any_file(tmp_path):
+    """Of T5 with scores of tokens, with its trunk held by another name, and of the encoder alone."""
+    small().float().save_pretrained(tmp_path)
+    for task, keys in (
+        ("sequence-classification", r"classification_head\.dense\.weight"),
+        ("token-classification", r"classifier\.weight, classifier\.bias"),
+        ("question-answering", r"qa_outputs\.weight, qa_outputs\.bias"),
+    ):
+        with pytest.warns(UserWarning, match=rf"nothing that fits {keys}"):
+            model = text.from_pretrained(tmp_path, task)
+        model.save_pretrained(tmp_path / task)
+        assert type(T5EncoderModel.from_pretrained(tmp_path / task)) is T5EncoderModel
+        if task != "token-classification":
+            assert type(text.from_pretrained(tmp_path / task)) is T5Model
+        if task != "question-answering":
+            assert model.get_input_embeddings() is model.transformer.shared
+    with pytest.warns(UserWarning, match=r"fits classifier\.weight, classifier\.bias; these"):
+        again = text.from_pretrained(tmp_path / "token-classification", "token-classification", num_labels=7)
+    assert again(F.tensor([[5, 6, 1]])).logits.shape == (1, 3, 7)
+    assert again.classifier.weight.std().item() == pytest.approx(1, rel=0.2)
+
+
 @pytest.mark.parametrize("cuts", [(0, 9), (0, 4, 5, 6, 7, 8, 9), (0, 1, 2, 5, 7, 9)], ids=str)
 @pytest.mark.parametrize("padded", [False, True])
 def test_in_steps_as_at_once(padded, cuts):

@@ -1,0 +1,83 @@
+"""The fixture ``gpu``: the same test on a graphics card, where there is one, and on a stand-in for CuPy, anywhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+class GPU:
+    """A place to run tests on.
+
+    Attributes:
+        device: what to write for the device.
+        xp: CuPy, or what stands in for it.
+        real: whether it is a card.
+        waits: what made the host wait for the device so far; None on a card, which does not tell.
+    """
+
+    device = "cuda"
+
+    def __init__(self, xp: Any, waits: list[str] | None) -> None:
+        self.xp, self.waits, self.real = xp, waits, waits is None
+
+    def use(self, *libraries: str) -> None:
+        """Let these libraries serve it, beside the generic kernels, from now on; on the stand-in none does at first."""
+        from framework.kernels import registry
+
+        registry.LIBRARIES["cuda"] = {name: LIBRARIES[name] for name in libraries}
+        forget_kernels()
+
+
+def forget_kernels() -> None:
+    """Let the kernels of GPUs be chosen, and compiled, anew."""
+    from framework.kernels import registry
+
+    for key in [key for key in registry._tables if key[1] == "cuda"]:
+        del registry._tables[key]
+    for name, module in list(sys.modules.items()):
+        if name.startswith("framework.kernels"):
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
+@pytest.fixture(params=[pytest.param("card", marks=pytest.mark.gpu), "host"])
+def gpu(request: pytest.FixtureRequest) -> Iterator[GPU]:
+    """A GPU: a card (skipped where there is none), and the stand-in with the generic kernels."""
+    import framework
+    from framework import random
+    from framework.cuda import memory
+    from framework.kernels import registry
+
+    libraries = dict(registry.LIBRARIES["cuda"])
+    LIBRARIES.update(libraries)
+    forget_kernels()
+    random._on_gpu.clear()
+    try:
+        if request.param == "card":
+            if not framework.cuda.is_available():
+                pytest.skip("no CUDA GPU")
+            import cupy
+
+            yield GPU(cupy, None)
+            cupy.cuda.Device(0).use()
+        else:
+            from tests.gpu.host import fake_cupy
+
+            registry.LIBRARIES["cuda"] = {}
+            with fake_cupy.installed() as xp:
+                yield GPU(xp, fake_cupy.waits)
+    finally:
+        registry.LIBRARIES["cuda"] = libraries
+        framework.set_default_device(None)
+        forget_kernels()
+        random._on_gpu.clear()
+        memory._peaks.clear()
+        registry.reset_fallbacks()
+
+
+LIBRARIES: dict[str, tuple[str, ...]] = {}

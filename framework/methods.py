@@ -212,6 +212,7 @@ PROPERTIES = {
     "H": shape.hermitian,
     "mH": shape.adjoint,
     "layout": memory.layout_of,
+    "__cuda_array_interface__": storage.cuda_array_interface,
 }
 
 IN_PLACE_OPERATORS = {

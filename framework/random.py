@@ -71,11 +71,12 @@ class Generator:
             return self
         self._seed = seed % 2**64
         if self.device.type == "cpu":
-            self._numpy = np.random.Generator(np.random.Philox(key=self._seed))
+            self._numpy: Any = np.random.Generator(np.random.Philox(key=self._seed))
         else:
             from framework.kernels.cuda.random import Stream
 
-            self._numpy, self.stream = None, Stream(self._seed)
+            self._numpy = None
+            self.stream = Stream(self._seed)
         return self
 
     def seed(self) -> int:
@@ -259,7 +260,7 @@ def generator_of(device: devices.device) -> Generator:
     """The default generator of a device. A GPU's starts from the CPU's seed."""
     if device.type == "cpu":
         return default_generator
-    index = device.index or 0
+    index = devices.index_of(device)
     if index not in _on_gpu:
         _on_gpu[index] = Generator(devices.device(device.type, index)).manual_seed(default_generator.initial_seed())
     return _on_gpu[index]

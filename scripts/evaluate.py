@@ -1,7 +1,7 @@
 """How good a trained classifier is: ``python scripts/evaluate.py --checkpoint runs/flowers-resnet18 --data flowers/test``.
 
 For a run on texts, ``--data`` is a table. Prints accuracy and a table by class, and writes ``evaluation.json`` and, where
-Matplotlib is installed, ``confusion.png``.
+Matplotlib is installed, ``confusion.png``; of a run on numbers, how they go along with the true ones.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def main() -> int:
     trained = trained_in(Path(args.checkpoint), args.device)
     classes, samples = trained.classes, trained.samples
     loader = trained.test_loader(args)
+    if not classes:
+        return of_numbers(trained, loader, args)
     confusion, ranks = ConfusionMatrix(len(classes)), {k: TopKAccuracy(k) for k in (1, 5) if k < len(classes)}
     with F.no_grad():
         for x, y in progress(iter(loader), len(loader), "evaluation"):
@@ -71,6 +73,24 @@ def main() -> int:
     write_json(out / "evaluation.json", report)
     drawn = draw_confusion(out / "confusion.png", confusion.compute(), classes)
     print(f"written: {out / 'evaluation.json'}" + (f", {out / 'confusion.png'}" if drawn else ""))
+    return 0
+
+
+def of_numbers(trained: Any, loader: Any, args: Any) -> int:
+    """The exit code, of a model that gives numbers."""
+    found, truth = [], []
+    with F.no_grad():
+        for x, y in progress(iter(loader), len(loader), "evaluation"):
+            found.append(trained.goal.scores(trained.forward(x)).cpu())
+            truth.append(y)
+    figures = trained.goal.figures(F.cat(found).numpy(), F.cat(truth).numpy())
+    print(
+        ", ".join(f"{name} {value:.4f}" for name, value in figures.items()),
+        f"of {len(loader.dataset)} {trained.samples}",
+    )
+    out = Path(args.out) if args.out else trained.folder
+    write_json(out / "evaluation.json", {trained.samples: len(loader.dataset), **figures})
+    print(f"written: {out / 'evaluation.json'}")
     return 0
 
 

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from support import cached, mixed
+from support import cached, lora, mixed
 from support import run as runs
 from support.console import GracefulStop, Parser, number, progress, run
+from support.goals import Goal
 from support.images import NAMED
 from support.placing import HELP, device
 from support.preparation import AUGMENTATIONS, POLICIES
@@ -50,7 +51,10 @@ def parse() -> Any:
         "several are joined; found unless given")  # fmt: skip
     add("--pair-column", metavar="NAME", help="the column with the second texts, for pairs of texts")
     add("--label-column", metavar="NAME", help="the column with the classes; found unless given")
+    add("--labels", choices=("class", "number"), default="class", help="what the labels are: classes of texts, or numbers to "
+        "predict, such as how alike two texts are")  # fmt: skip
     add("--max-length", type=number(int, 8), help="tokens after which a text is cut; 256, or what the model takes")
+    lora.add_flags(add)
     add("--freeze", help="parts not to train: backbone for all but the head, or dotted names with commas between")
     add("--freeze-until", metavar="PART", help="do not train this part and all before it")
     add("--cache-features", type=number(int, 0), default=0, metavar="VIEWS",
@@ -117,6 +121,9 @@ def settle(args: Any) -> tuple[type[Task], Path, Path | None]:
             raise ArgumentError("--cache-features: only what is frozen gives the same features; add --freeze backbone")
         if args.freeze and args.freeze_until:
             raise ArgumentError("--freeze-until: give it or --freeze, not both")
+        if args.lora is not None and (args.freeze or args.freeze_until):
+            raise ArgumentError("--lora: freezes all but adapters and heads; leave out --freeze and --freeze-until")
+        lora.settle(args)
         task.settle(args)
         return task, Path(), None
     folder, checkpoint = runs.resume_target(args.resume)
@@ -130,8 +137,8 @@ def settle(args: Any) -> tuple[type[Task], Path, Path | None]:
     return task_of(folder), folder, checkpoint
 
 
-def evaluate(model: Any, forward: Any, loader: Any, args: Any) -> tuple[float, float, Any, Any]:
-    """Mean loss and accuracy over a data set, the class probabilities (N, classes), and the targets (N)."""
+def evaluate(model: Any, forward: Any, loader: Any, args: Any, goal: Goal) -> tuple[dict[str, float], Any, Any]:
+    """Mean loss and what else is measured over a data set, the scores (class probabilities, or numbers), and the targets."""
     model.eval()
     scores, targets, losses = [], [], []
     with F.no_grad():
@@ -139,12 +146,12 @@ def evaluate(model: Any, forward: Any, loader: Any, args: Any) -> tuple[float, f
             with mixed.autocast(args):
                 out = forward(model, x, args.device)
             out = out.float()
-            losses.append(nn.functional.cross_entropy(out, y.to(args.device, non_blocking=True), reduction="sum"))
-            scores.append(out.softmax(1))
+            losses.append(goal.loss(out, y.to(args.device, non_blocking=True)))
+            scores.append(goal.scores(out))
             targets.append(y)
-    probabilities, truth = F.cat(scores).cpu().numpy(), F.cat(targets).numpy()
+    found, truth = F.cat(scores).cpu().numpy(), F.cat(targets).numpy()
     loss = sum(F.stack(losses).tolist()) / len(truth)
-    return loss, float((probabilities.argmax(1) == truth).mean()), probabilities, truth
+    return {"loss": loss, **goal.figures(found, truth)}, found, truth
 
 
 def train(args: Any) -> int:
@@ -154,6 +161,8 @@ def train(args: Any) -> int:
     F.manual_seed(args.seed)
     task = kind(args) if checkpoint is None else kind(args, folder)
     model, config = task.build(args)
+    goal = task.goal
+    lora.put_on(model, args, "SEQ_CLS")
     name = Path(args.model).resolve().name  # of a net, or of a language model's folder
     if args.freeze or args.freeze_until:
         freeze(model, args.freeze and args.freeze.split(","), until=args.freeze_until)
@@ -166,8 +175,8 @@ def train(args: Any) -> int:
         folder = runs.choose_folder(args.out, f"{task.name}-{name}")
         task.keep(folder, model)
     runs.write_settings(
-        folder, args, task=task.kind, model=name, model_config=config, classes=task.classes,
-        preparation=task.preparation(),
+        folder, args, task=task.kind, model=name, model_config=config, preparation=task.preparation(),
+        **({"classes": task.classes} if task.classes else {}),
     )  # fmt: skip
     print(
         f"{name} on {task.name}: {len(task.train)} {task.samples}, {len(task.test)} to test, "
@@ -188,7 +197,7 @@ def train(args: Any) -> int:
     schedule = schedule_for(optimizer, args.schedule, round(args.warmup * changes), args.epochs * changes)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(args.ema), use_buffers=True) if args.ema else None
     mixing = mixing_for(args, len(task.classes))
-    criterion = nn.CrossEntropyLoss(label_smoothing=args.label_smoothing)
+    criterion = goal.criterion(args)
     state = State()
     losses = Losses(state, args.lr, args.device)
 
@@ -239,31 +248,26 @@ def train(args: Any) -> int:
                         )
                         return 130
             losses.read()
-            loss_, accuracy, scores, truth = evaluate(best, forward, tests, args)
+            figures, scores, truth = evaluate(best, forward, tests, args, goal)
             state.epoch += 1
-            row = {
-                "epoch": state.epoch,
-                "train_loss": state.loss_sum / max(state.seen, 1),
-                "loss": loss_,
-                "accuracy": accuracy,
-            }
+            row = {"epoch": state.epoch, "train_loss": state.loss_sum / max(state.seen, 1), **figures}
             state.history.append(row)
             state.loss_sum, state.seen = 0.0, 0
             print(
-                f"{label}: training loss {row['train_loss']:.4f}, {task.held_out} loss {loss_:.4f}, "
-                f"{task.held_out} accuracy {100 * accuracy:.2f} %",
+                f"{label}: training loss {row['train_loss']:.4f}, {task.held_out} loss {figures['loss']:.4f}, "
+                f"{task.held_out} {goal.headline} {goal.shown(figures[goal.headline])}",
                 flush=True,
             )
-            runs.save_weights(folder, whole)
+            lora.save_weights(folder, whole)
             runs.write_metrics(folder, state.history)
             checkpoints.save(folder / runs.CHECKPOINT)
 
     measured = task.held_out if task.final is task.test else "test"
     if task.final is not task.test:
         finals = task.test_loader(task.final, args)
-        loss_, accuracy, scores, truth = evaluate(whole, task.forward, finals, args)
+        figures, scores, truth = evaluate(whole, task.forward, finals, args, goal)
     elif scores is None:  # the run was complete already
-        loss_, accuracy, scores, truth = evaluate(best, forward, tests, args)
+        figures, scores, truth = evaluate(best, forward, tests, args, goal)
     task.finish(folder, state.history, scores, truth)
     summary = {
         "task": task.kind,
@@ -272,12 +276,12 @@ def train(args: Any) -> int:
         "epochs": state.epoch,
         "amp": args.amp,
         "seconds": round(state.seconds, 2),
-        "metrics": {"accuracy": accuracy, "loss": loss_},
+        "metrics": figures,
     }
     runs.write_json(folder / "summary.json", summary)
     print(json.dumps(summary["metrics"]))
     print(
-        f"{measured} accuracy {100 * accuracy:.2f} % after {state.epoch} epochs and {state.seconds:.1f} s; "
+        f"{measured} {goal.headline} {goal.shown(figures[goal.headline])} after {state.epoch} epochs and {state.seconds:.1f} s; "
         f"the run is in {folder}"
     )
     return 0

@@ -1,5 +1,5 @@
 """Train a language model: a new small GPT-2 on the characters of a text, or with ``--tokens bpe`` on its subwords; or go on
-with the model of a folder with ``--model``.
+with the model of a folder with ``--model``, of which ``--lora`` trains low-rank adapters alone.
 
 Every step of the training is in ``train`` below. A run's folder holds ``last.ckpt`` (to go on from with ``--resume``, bit
 for bit), the model as a folder of transformers' layout (``config.json``, ``model.safetensors``, ``tokenizer.json``; for
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support import corpus as corpora
-from support import mixed
+from support import lora, mixed
 from support import run as runs
 from support.console import GracefulStop, Parser, number, progress, run
 from support.pictures import draw_losses
@@ -52,13 +52,15 @@ def parse() -> Any:
     add("--block-size", type=number(int, 2), help="tokens that are read at once; 64, or 128 with --model")
     add("--steps", type=number(int, 1), help="batches to learn from; 2000 unless given")
     add("--batch-size", type=number(int, 1), default=12, help="blocks a batch")
-    add("--lr", type=number(float, 0), help="the highest learning rate; 2e-3, or 5e-5 with --model")
+    add("--accumulate", type=number(int, 1), default=1, metavar="N", help="batches whose gradients make one step")
+    lora.add_flags(add)
+    add("--lr", type=number(float, 0), help="the highest learning rate; 2e-3, 5e-5 with --model, or 5e-4 with --lora")
     add("--layer-decay", type=number(float, 0.01, 1), default=1.0, help="its factor from a layer to the one before")
     add("--weight-decay", type=number(float, 0), default=0.1)
     add("--norm-decay", choices=("on", "off"), default="off", help="off: no weight decay for biases and norms")
     add("--optimizer", choices=OPTIMIZERS, default="adamw")
     add("--schedule", choices=SCHEDULES, default="cosine")
-    add("--warmup", type=number(int, 0), default=100, help="steps in which the learning rate rises")
+    add("--warmup", type=number(int, 0), default=100, help="batches in which the learning rate rises")
     add("--clip-grad-norm", type=number(float, 0), default=1.0, help="the largest norm of a step's gradient; 0 for any")
     add("--eval-every", type=number(int, 1), default=250, help="steps between two measurements, each with a sample")
     add("--prompt", default="", help="what the samples begin with")
@@ -87,12 +89,14 @@ def settle(args: Any) -> tuple[Path, Path | None]:
                 setattr(args, name, value)
         args.device = device(args.device)
         return folder, checkpoint
+    lora.settle(args)
     if args.data is None:
         raise ArgumentError("--data: give a text file, or a folder with train.txt and valid.txt")
     if args.model is not None:
         refuse(args, "is of new models", "tokens", "vocab_size", "layers", "heads", "width", "dropout")
-        fill(args, {"block_size": 128, "lr": 5e-5, "steps": 2000})
+        fill(args, {"block_size": 128, "lr": 5e-5 if args.lora is None else 5e-4, "steps": 2000})
         return Path(), None
+    refuse(args, "is for going on with a model; give --model", "lora")
     fill(args, {**_NEW, "steps": 2000})
     if args.tokens == "chars":
         refuse(args, "is for subwords", "vocab_size")
@@ -127,6 +131,7 @@ def train(args: Any) -> int:
     if args.prompt:
         tokenizer(args.prompt)  # refused now, not at the first sample, if it has characters that are not known
     model = corpora.build(args, tokenizer, known)
+    lora.put_on(model, args, "CAUSAL_LM")
     blocks = corpora.blocks_of("training", corpora.tokens_of(tokenizer, corpus.train), args.block_size, stride=1)
     tests = corpora.blocks_of("validation", corpora.tokens_of(tokenizer, corpus.val), args.block_size)
     optimizer = optimizer_for(model, args)
@@ -139,15 +144,17 @@ def train(args: Any) -> int:
     runs.write_settings(
         folder, args, task=KIND, model=name, model_config={}, preparation={"vocabulary": len(tokenizer)}
     )
+    count = model.num_parameters(only_trainable=True)
     print(
         f"{name} on {corpus.name}: {len(blocks.tokens):,} tokens, {len(tests.tokens):,} to validate, {len(tokenizer):,} in "
-        f"the vocabulary, {model.num_parameters():,} parameters, with {args.optimizer} at {args.lr:g} for {args.steps} steps"
+        f"the vocabulary, {count:,} parameters to train, with {args.optimizer} at {args.lr:g} for {args.steps} steps"
     )
 
     # one pass is the whole run: its blocks follow from one seed, wherever it stops and goes on
     sampler = RandomSampler(blocks, replacement=True, num_samples=args.steps * args.batch_size)
     loader = DataLoader(blocks, args.batch_size, sampler=sampler, pin_memory=pinned(args.device))
-    schedule = schedule_for(optimizer, args.schedule, args.warmup, args.steps)
+    changes, rise = (-(-batches // args.accumulate) for batches in (args.steps, args.warmup))  # of the weights
+    schedule = schedule_for(optimizer, args.schedule, rise, changes)
     state = State()
     losses = Losses(state, args.lr, args.device)
     scaler = mixed.scaler_for(args)
@@ -166,15 +173,17 @@ def train(args: Any) -> int:
                 logits = model(x.to(args.device, non_blocking=True)).logits
                 targets = y.to(args.device, non_blocking=True).flatten()
                 loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets)
-            scaler.scale(loss).backward()
-            if args.clip_grad_norm:
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad()
-            schedule.step()
+            scaler.scale(loss / args.accumulate if args.accumulate > 1 else loss).backward()
             losses.add(loss, 1)
+            changed = state.step % args.accumulate == 0 or state.step == args.steps
+            if changed:
+                if args.clip_grad_norm:
+                    scaler.unscale_(optimizer)
+                    nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
+                scaler.step(optimizer)
+                scaler.update()
+                optimizer.zero_grad()
+                schedule.step()
             measured = state.step % args.eval_every == 0 or state.step == args.steps
             if measured:
                 losses.read()
@@ -190,9 +199,10 @@ def train(args: Any) -> int:
                     f"step {state.step}/{args.steps}: training loss {row['train_loss']:.4f}, validation loss {row['loss']:.4f}"
                 )
                 print(row["sample"], flush=True)
-                runs.save_weights(folder, model)
+                lora.save_weights(folder, model)
                 runs.write_metrics(folder, state.history)
-            if stop.requested or measured or checkpoints.due():
+            # between the batches of one step gradients are kept nowhere: a run can go on only from a step's end
+            if changed and (stop.requested or measured or checkpoints.due()):
                 losses.read()
                 checkpoints.save(folder / runs.CHECKPOINT)
                 if stop.requested and state.step < args.steps:

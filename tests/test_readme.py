@@ -57,6 +57,15 @@ def test_texts_are_used_as_it_shows(realdata, tmp_path, monkeypatch, capsys):
     assert tuple(shown["vectors"].shape) == (2, 384)
 
 
+@pytest.mark.filterwarnings("ignore:autocast. bfloat16 saves no time")
+def test_a_step_on_whatever_device_is_as_it_shows():
+    block = next(block for block in BLOCKS if "amp.autocast" in block)
+    shown = {}
+    exec(compile(block, "README.md", "exec"), shown)
+    assert float(shown["loss"]) < 10 and shown["loss"].dtype is framework.float32
+    framework.set_float32_matmul_precision("highest")
+
+
 def test_the_map_names_what_is_there():
     listing = README.split("## The folders")[1].split("Imports run")[0]
     top = re.findall(r"^ {4}(\w+/)", listing, re.M)

@@ -88,9 +88,9 @@ LEFT_OUT = {
         *_nested_dict *accumulated_memory_stats *allocator* *blas* can_use_* check_error clock_rate cuBLAS* CudaError
         CUDAPluggableAllocator cudart cudaStatus cufft* cuFFT* default_generators DeferredCudaCallError device_index
         device_memory_used empty_host_cache ExternalStream get_arch_list get_gencode_flags get_memory_info get_offset
-        get_per_process_memory_fraction get_stream_from_external graph_pool_handle graphsafe_* GreenContext host_*
-        *host_memory* ipc_collect is_ck_sdpa_available is_flash_attention_available list_gpu_processes
-        make_graphed_callables memory_snapshot memory_summary memory_usage MemPool power_draw preferred_*
+        get_per_process_memory_fraction get_stream_from_external graphsafe_* GreenContext host_*
+        *host_memory* is_ck_sdpa_available is_flash_attention_available list_gpu_processes
+        make_graphed_callables memory_snapshot memory_usage MemPool power_draw preferred_*
         profile_hook_step PYTORCH_RELEASES_CODE_CC *sdp* SDP* set_offset *solver* *sync_debug_mode temperature
         use_mem_pool utilization""",
     "helpers that are visible in PyTorch's modules but no part of them": """

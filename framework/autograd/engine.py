@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from framework import devices
 from framework.autograd.rules import as_tensor
 from framework.autograd.walk import Key, accumulate, run
 from framework.devices import array_module
@@ -145,7 +146,8 @@ def _roots(tensors: Any, seeds: Any, create_graph: bool, who: str) -> list[tuple
                     f"{who}: grad can be implicitly created only for scalar outputs, got shape {tuple(t.shape)}; "
                     "reduce it with .sum() or .mean(), or pass the gradient"
                 )
-            seed = array_module(t.array).ones_like(t.array)
+            ones = array_module(t.array).ones_like
+            seed = devices.there("backward", ones, (t.array,), {}) if devices.several else ones(t.array)
             seed = wrap(seed) if create_graph else seed
         else:
             if seed.shape != t.array.shape:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework import dtypes
+from framework import devices, dtypes
 from framework.autograd.engine import grad
 from framework.autograd.mode import enable_grad, no_grad
 from framework.tensor import Tensor, wrap
@@ -94,7 +94,15 @@ def _random_like(tensor: Tensor, generator: np.random.Generator, scattered: bool
     values = values[..., 0] if scattered else values
     if tensor.array.dtype.kind == "c":
         values = values + 1j * generator.standard_normal(shape)
-    return wrap(np.asarray(values, tensor.array.dtype)).requires_grad_()
+    return wrap(_beside(np.asarray(values, tensor.array.dtype), tensor)).requires_grad_()
+
+
+def _host(array: Any) -> Any:
+    return devices.move(array, devices.CPU)
+
+
+def _beside(array: Any, tensor: Tensor) -> Any:
+    return devices.move(array, tensor.device)
 
 
 def _differentiable(outputs: Any) -> tuple[Tensor, ...]:
@@ -134,14 +142,19 @@ def _check(
                 seed = np.zeros(output.array.shape, output.array.dtype)
                 seed.flat[k] = unit
                 wanted = [inputs[i] for i in places]
-                found = grad([output], wanted, [wrap(seed)], retain_graph=True, allow_unused=True)
-                again = grad([output], wanted, [wrap(seed)], retain_graph=True, allow_unused=True) if k == 0 else found
+                seeds = [wrap(_beside(seed, output))]
+                found = grad([output], wanted, seeds, retain_graph=True, allow_unused=True)
+                again = grad([output], wanted, seeds, retain_graph=True, allow_unused=True) if k == 0 else found
                 for place, g, g2, jacobian in zip(places, found, again, jacobians, strict=True):
                     tensor = inputs[place]
-                    analytic = np.zeros(tensor.array.shape, tensor.array.dtype) if g is None else g.array
+                    analytic = np.zeros(tensor.array.shape, tensor.array.dtype) if g is None else _host(g.array)
                     if g is not None and g.array.dtype != tensor.array.dtype:
                         raise GradcheckError(f"gradcheck: the gradient of input {place} has dtype {g.dtype}")
-                    if g is not None and g2 is not None and np.abs(g.array - g2.array).max(initial=0) > nondet_tol:
+                    if (
+                        g is not None
+                        and g2 is not None
+                        and np.abs(_host(g.array - g2.array)).max(initial=0) > nondet_tol
+                    ):
                         raise GradcheckError(f"gradcheck: two runs gave different gradients for input {place}")
                     # L = Re(conj(seed) . output); its derivative along the real and the imaginary axis of each element
                     rows = (
@@ -173,7 +186,7 @@ def _evaluate(func: Callable[..., Any], inputs: tuple[Any, ...], keep: list[int]
         outputs = func(*inputs)
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     chosen = outputs if keep is None else [outputs[i] for i in keep]
-    return [o.array.copy() for o in chosen if isinstance(o, Tensor) and _is_floating(o)]
+    return [_host(o.array.copy()) for o in chosen if isinstance(o, Tensor) and _is_floating(o)]
 
 
 def _numeric(func: Callable[..., Any], inputs: tuple[Any, ...], places: list[int], eps: float) -> list[list[Any]]:
@@ -186,7 +199,7 @@ def _numeric(func: Callable[..., Any], inputs: tuple[Any, ...], places: list[int
         for index in np.ndindex(*array.shape):
             directions = []
             for step in (eps, 1j * eps) if array.dtype.kind == "c" else (eps,):
-                value = array[index]
+                value = array[index].copy()  # on a GPU it is a view
                 array[index] = value + step
                 above = _evaluate(func, inputs, keep)
                 array[index] = value - step
@@ -221,7 +234,11 @@ def _check_direction(
     seeds = [_random_like(o, generator, False).detach() for o in outputs]
     steps = [_random_like(inputs[i], generator, False).array for i in places]
     found = grad(outputs, [inputs[i] for i in places], seeds, allow_unused=True)
-    analytic = sum(float((np.conj(g.array) * u).sum().real) for g, u in zip(found, steps, strict=True) if g is not None)
+    analytic = sum(
+        float((np.conj(_host(g.array)) * _host(u)).sum().real)
+        for g, u in zip(found, steps, strict=True)
+        if g is not None
+    )
     originals = [inputs[i].array.copy() for i in places]
     totals = []
     keep = _recorded(func, inputs)
@@ -229,7 +246,7 @@ def _check_direction(
         for i, original, u in zip(places, originals, steps, strict=True):
             inputs[i].array[...] = original + sign * eps * u
         values = _evaluate(func, inputs, keep)
-        totals.append(sum(float((np.conj(s.array) * v).sum().real) for s, v in zip(seeds, values, strict=True)))
+        totals.append(sum(float((np.conj(_host(s.array)) * v).sum().real) for s, v in zip(seeds, values, strict=True)))
     for i, original in zip(places, originals, strict=True):
         inputs[i].array[...] = original
     numeric = (totals[0] - totals[1]) / (2 * eps)

@@ -25,9 +25,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from framework import devices
 from framework.autograd import anomaly
 from framework.autograd.mode import _enabled
-from framework.errors import GraphError
+from framework.errors import DeviceError, GraphError
 from framework.tensor import Tensor, wrap
 
 sequence = itertools.count(1)  # numbers recorded calls, so that a node is younger than all it came from
@@ -148,7 +149,13 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
             arrays.append(value)
             edges.append(None)
     node.needs = edges
-    out = node.forward(*arrays, **params)
+    try:
+        if devices.several:
+            out = devices.there(op.name, node.forward, arrays, params)
+        else:
+            out = node.forward(*arrays, **params)
+    except MISMATCH as error:
+        return moved(error, op, inputs, arrays, params)
     if not tensors:
         return out
     if type(out) is tuple:
@@ -161,6 +168,25 @@ def apply(op: type[Op], *inputs: Any, **params: Any) -> Any:
     if recording:
         record(node, inputs, arrays, tensor, out)
     return tensor
+
+
+def moved(error: Exception, op: type[Op], inputs: Any, arrays: Any, params: dict[str, Any]) -> Any:
+    """The op again with its 0-d tensors of the CPU on the GPU of the others; where that is not it, the error.
+
+    Raises:
+        DeviceError: tensors lie on several devices.
+    """
+    wrong = devices.apart(op.name, arrays, params)
+    if wrong is None or isinstance(error, DeviceError):
+        raise error
+    where = [devices.of(a) for a in arrays if hasattr(a, "strides") and not isinstance(a, np.ndarray | np.generic)]
+    odd = [isinstance(a, np.ndarray) for a in arrays]
+    if not where or not all(isinstance(x, Tensor) and not x.array.ndim for x, o in zip(inputs, odd, strict=True) if o):
+        raise wrong from error
+    return apply(op, *(x.to(where[0]) if o else x for x, o in zip(inputs, odd, strict=True)), **params)
+
+
+MISMATCH = (TypeError, ValueError, IndexError, AttributeError)  # what array libraries say to each other's arrays
 
 
 def edge_of(tensor: Tensor) -> Edge:

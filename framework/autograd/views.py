@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from framework import dtypes
+from framework import devices, dtypes
 from framework.autograd.autocast import outside, region
 from framework.autograd.autocast_lists import LISTED
 from framework.autograd.mode import _enabled, enable_grad
@@ -179,7 +179,7 @@ def write(tensor: Tensor, result: Tensor, name: str, started: int | None = None,
     if result._node is not None and started is not None:
         _keep_old_values(tensor, result._node, started)
     if not over and result.array is not tensor.array:
-        tensor.array[...] = result.array
+        devices.store(tensor.array, ..., result.array)
     bump(tensor, name)
     if result._requires_grad:
         _keep_one_copy(tensor, result)

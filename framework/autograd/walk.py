@@ -10,6 +10,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any
 
+from framework import devices
 from framework.autograd import anomaly
 from framework.autograd.mode import _enabled
 from framework.autograd.op import FREED, Op
@@ -38,7 +39,8 @@ def run(
                 walk.push(node, tensor._output_nr, seed)
         if wanted is not None:
             walk.useful = _leading_to(wanted, [t._node for t, _ in roots if t._node is not None])
-        walk.drain()
+        with devices.returning():
+            walk.drain()
     finally:
         _enabled.reset(token)
     return walk.found
@@ -99,6 +101,7 @@ class Walk:
         heap, pending, sums, useful, wanted = self.heap, self.pending, self.sums, self.useful, self.wanted
         create_graph, retain_graph = self.create_graph, self.retain_graph
         plain = not create_graph and not anomaly.enabled()
+        several = devices.several
         next_gradients: list[Any] = []
         following: Op | None = None  # the node that is next for certain: in a chain nothing else is pending
         while heap or following is not None:
@@ -107,6 +110,8 @@ class Walk:
                 gradients = pending.pop(node)
             else:
                 node, gradients, following = following, next_gradients, None
+            if several:
+                devices.turn_to(gradients)
             if sums:
                 for g in gradients:
                     sums.discard(id(g))

@@ -18,8 +18,8 @@ from framework.cuda.gpus import (
     set_device, synchronize,
 )
 from framework.cuda.memory import (
-    empty_cache, max_memory_allocated, max_memory_cached, max_memory_reserved, mem_get_info, memory_allocated,
-    memory_cached, memory_reserved, memory_stats, reset_max_memory_allocated, reset_peak_memory_stats,
+    empty_cache, ipc_collect, max_memory_allocated, max_memory_cached, max_memory_reserved, mem_get_info, memory_allocated,
+    memory_cached, memory_reserved, memory_stats, memory_summary, reset_max_memory_allocated, reset_peak_memory_stats,
     set_per_process_memory_fraction,
 )
 from framework.cuda.random import (
@@ -27,12 +27,13 @@ from framework.cuda.random import (
     set_rng_state_all,
 )
 from framework.cuda.streams import (
-    CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, is_current_stream_capturing,
+    CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, graph_pool_handle, is_current_stream_capturing,
     set_stream, stream,
 )
 
 
 def __getattr__(name: str) -> _Any:
     if name == "OutOfMemoryError":  # the class that `except` has to name is CuPy's once CuPy allocates
-        return _sys.modules["cupy"].cuda.memory.OutOfMemoryError if "cupy" in _sys.modules else _OutOfMemoryError
+        cupy = _sys.modules.get("cupy")
+        return _OutOfMemoryError if cupy is None else cupy.cuda.memory.OutOfMemoryError
     _missing("module 'framework.cuda'", name, globals())

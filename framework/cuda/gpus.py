@@ -67,8 +67,10 @@ def set_device(device: Any) -> None:
     """Choose the GPU to use; a negative index changes nothing."""
     if isinstance(device, int) and device < 0:
         return
-    cupy = library()
-    cupy.cuda.Device(index_of(device)).use()
+    cupy, index = library(), index_of(device)
+    if index != current_device():
+        devices.use_several(cupy, index)
+    cupy.cuda.Device(index).use()
 
 
 def get_device_name(device: Any = None) -> str:

@@ -16,19 +16,24 @@ def _pool(device: Any, method: str) -> int:
 
 
 class _Peaks:
-    """A hook on CuPy's allocations that keeps, for each GPU, the most bytes that arrays held."""
+    """A hook on CuPy's allocations that counts, for each GPU, the bytes that arrays hold and the most they held."""
 
     def __init__(self, cupy: Any) -> None:
+        held: dict[int, int] = {}
         peaks: dict[int, int] = {}
 
         class Hook(cupy.cuda.memory_hook.MemoryHook):  # type: ignore[misc, name-defined]  # a class of CuPy's
             name = "framework.cuda.peaks"
 
-            def malloc_postprocess(self, device_id: int, **_: Any) -> None:
-                used = cupy.get_default_memory_pool().used_bytes()
-                peaks[device_id] = max(peaks.get(device_id, 0), used)
+            def malloc_postprocess(self, device_id: int, mem_size: int, **_: Any) -> None:
+                now = held[device_id] = held.get(device_id, 0) + mem_size
+                if now > peaks.get(device_id, 0):
+                    peaks[device_id] = now
 
-        self.bytes = peaks
+            def free_postprocess(self, device_id: int, mem_size: int, **_: Any) -> None:
+                held[device_id] = held.get(device_id, 0) - mem_size
+
+        self.held, self.bytes = held, peaks
         self.hook = Hook()
         self.hook.__enter__()
 
@@ -75,7 +80,8 @@ def reset_peak_memory_stats(device: Any = None) -> None:
     cupy = library()
     if not _peaks:
         _peaks.append(_Peaks(cupy))
-    _peaks[0].bytes[index_of(device)] = memory_allocated(device)
+    index = index_of(device)
+    _peaks[0].held[index] = _peaks[0].bytes[index] = memory_allocated(device)
 
 
 reset_max_memory_allocated = reset_peak_memory_stats
@@ -107,3 +113,16 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
     cupy = library()
     with cupy.cuda.Device(index_of(device)):
         cupy.get_default_memory_pool().set_limit(fraction=fraction)
+
+
+def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+    """The counts of ``memory_stats`` and what the driver has free, one a line."""
+    counts = dict(memory_stats(device))
+    if is_available():
+        counts["free_bytes"], counts["total_bytes"] = mem_get_info(device)
+    width = max(map(len, counts), default=0)
+    return "\n".join(f"{name:<{width}}  {value / 2**20:12,.1f} MB" for name, value in counts.items())
+
+
+def ipc_collect() -> None:
+    """Nothing is left to collect: memory shared between processes is given up when its array is gone."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from framework.cuda.gpus import index_of, library
+from framework import devices
+from framework.cuda.gpus import current_device, device, index_of, library, synchronize
 from framework.errors import DeviceError
 
 
@@ -42,15 +43,29 @@ class Event:
 
 
 class Stream:
-    """A queue of work on a GPU; ``with framework.cuda.stream(s):`` puts work into it."""
+    """A queue of work on a GPU; ``with framework.cuda.stream(s):`` puts work into it.
+
+    Streams run beside one another. ``wait_stream`` orders them, and a tensor that was made on one stream and is used on
+    another needs ``Tensor.record_stream`` if it may be gone before the other stream is done.
+
+    Args:
+        device: the GPU; the one in use unless given.
+        priority: lower numbers go first.
+    """
 
     def __init__(self, device: Any = None, priority: int = 0, *, _stream: Any = None) -> None:
         cupy = library()
         if _stream is None:
             with cupy.cuda.Device(index_of(device)):
-                _stream = cupy.cuda.Stream(non_blocking=True)
+                _stream = cupy.cuda.Stream(non_blocking=True, priority=priority)
         self._stream = _stream
         self.priority = priority
+
+    @property
+    def device(self) -> devices.device:
+        """The GPU that the stream's work runs on; the default stream has that of the GPU in use."""
+        index = self._stream.device_id
+        return devices.device("cuda", current_device() if index < 0 else index)
 
     @property
     def cuda_stream(self) -> int:
@@ -87,18 +102,21 @@ class Stream:
 
 
 class StreamContext:
-    """A context that puts work into a stream; None changes nothing."""
+    """A context that puts work into a stream, whose GPU is in use meanwhile; None changes nothing."""
 
     def __init__(self, stream: Stream | None) -> None:
         self.stream = stream
 
     def __enter__(self) -> None:
         if self.stream is not None:
+            self._device = device(self.stream.device)
+            self._device.__enter__()
             self.stream._stream.__enter__()
 
     def __exit__(self, *info: object) -> None:
         if self.stream is not None:
             self.stream._stream.__exit__(*info)
+            self._device.__exit__(*info)
 
 
 def stream(stream: Stream | None) -> StreamContext:
@@ -107,8 +125,8 @@ def stream(stream: Stream | None) -> StreamContext:
 
 
 def current_stream(device: Any = None) -> Stream:
-    """The stream that takes work now."""
-    return Stream(_stream=library().cuda.get_current_stream())
+    """The stream that takes work on a GPU now."""
+    return Stream(_stream=library().cuda.get_current_stream(index_of(device)))
 
 
 def default_stream(device: Any = None) -> Stream:
@@ -122,26 +140,47 @@ def set_stream(stream: Stream | None) -> None:
         stream._stream.use()
 
 
+def graph_pool_handle() -> Any:
+    """A memory pool to share between graphs that are replayed one after the other, in the order of their capture."""
+    return library().cuda.MemoryPool()
+
+
 class CUDAGraph:
     """Work captured once and launched again as a whole, with the same memory.
 
-    CuPy allocates nothing from the driver while it captures: run the work once before, so that its pool is filled.
+    What the work allocates comes from a pool that the graph keeps to itself, so that nothing else is put there between
+    two replays. What the host decides (a learning rate that is a number, a branch) is frozen, and work that the host would
+    have to wait for can't be captured. Do the same work once or twice before, on the stream that will capture it, so that
+    kernels are compiled and plans are made.
     """
 
     def __init__(self, keep_graph: bool = False) -> None:
         library()
         self._graph: Any = None
         self._stream: Stream | None = None
+        self._pool: Any = None
+        self._allocator: Any = None
 
     def capture_begin(self, pool: Any = None, capture_error_mode: str = "global") -> None:
-        """Capture what the current stream is given from now on. It must not be the default stream."""
+        """Capture what the current stream is given from now on. It must not be the default stream.
+
+        Args:
+            pool: memory shared with other graphs: their ``pool()``, or a ``graph_pool_handle()``.
+            capture_error_mode: accepted; the pool may grow while work is captured.
+        """
+        cupy = library()
         self._stream = current_stream()
+        self._pool = cupy.cuda.MemoryPool() if pool is None else pool
+        self._allocator = cupy.cuda.using_allocator(self._pool.malloc)
         self._stream._stream.begin_capture()
+        self._allocator.__enter__()
 
     def capture_end(self) -> None:
         """Stop capturing."""
-        if self._stream is None:
+        if self._allocator is None or self._stream is None:
             raise DeviceError("CUDAGraph: capture_end() without capture_begin()")
+        self._allocator.__exit__(None, None, None)
+        self._allocator = None
         self._graph = self._stream._stream.end_capture()
 
     def replay(self) -> None:
@@ -150,9 +189,15 @@ class CUDAGraph:
             raise DeviceError("CUDAGraph: nothing was captured; use `with framework.cuda.graph(g):` first")
         self._graph.launch(stream=current_stream()._stream)
 
+    def pool(self) -> Any:
+        """The memory pool of the captured work, for another graph's ``pool=``."""
+        if self._pool is None:
+            raise DeviceError("CUDAGraph: nothing was captured, so there is no pool")
+        return self._pool
+
     def reset(self) -> None:
-        """Forget the captured work."""
-        self._graph = self._stream = None
+        """Forget the captured work, and give its memory up."""
+        self._graph = self._stream = self._pool = None
 
 
 class graph:
@@ -168,16 +213,23 @@ class graph:
     def __init__(
         self, cuda_graph: CUDAGraph, pool: Any = None, stream: Stream | None = None, capture_error_mode: str = "global"
     ) -> None:
-        self.cuda_graph = cuda_graph
+        self.cuda_graph, self.pool = cuda_graph, pool
         self._context = StreamContext(Stream() if stream is None else stream)
 
     def __enter__(self) -> None:
+        synchronize()  # what was asked for before is done, and stays out of the graph
         self._context.__enter__()
-        self.cuda_graph.capture_begin()
+        try:
+            self.cuda_graph.capture_begin(self.pool)
+        except BaseException:
+            self._context.__exit__(None, None, None)
+            raise
 
     def __exit__(self, *info: object) -> None:
-        self.cuda_graph.capture_end()
-        self._context.__exit__(*info)
+        try:
+            self.cuda_graph.capture_end()
+        finally:
+            self._context.__exit__(*info)
 
 
 def is_current_stream_capturing() -> bool:

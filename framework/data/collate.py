@@ -21,6 +21,18 @@ def default_convert(data: Any) -> Any:
     return _rebuild(data, default_convert)
 
 
+def pinned(batch: Any) -> Any:
+    """A batch with its tensors in page-locked memory, from which ``.to("cuda", non_blocking=True)`` does not wait.
+
+    Objects of other kinds are asked for their own ``pin_memory()`` if they have one.
+    """
+    if isinstance(batch, Tensor):
+        return batch.pin_memory() if batch.is_cpu else batch
+    if hasattr(batch, "pin_memory"):
+        return batch.pin_memory()
+    return _rebuild(batch, pinned)
+
+
 def _rebuild(data: Any, function: Any) -> Any:
     if isinstance(data, collections.abc.Mapping):
         values = {key: function(value) for key, value in data.items()}

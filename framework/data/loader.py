@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from framework.data.collate import default_collate, default_convert
+from framework.cuda.gpus import is_available
+from framework.data.collate import default_collate, default_convert, pinned
 from framework.data.dataset import IterableDataset
 from framework.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 from framework.data.worker import Exhausted, Recipe, WorkerError, Workers, fetch, stream
@@ -41,7 +43,9 @@ class DataLoader:
         batch_sampler: lists of sample numbers; excludes the four arguments before it and ``drop_last``.
         num_workers: workers that make batches ahead; 0 makes them when asked.
         collate_fn: joins a list of samples; ``default_collate`` unless given.
-        pin_memory: accepted; batches are plain arrays in main memory.
+        pin_memory: put batches into page-locked memory, in the workers where these are threads, so that
+            ``batch.to("cuda", non_blocking=True)`` copies while the host goes on. Without a GPU a warning says that it
+            changes nothing.
         drop_last: leave out a last batch that is short.
         timeout: seconds to wait for a batch from the workers; 0 waits for ever.
         worker_init_fn: called in each worker with its number, before its first batch.
@@ -161,7 +165,24 @@ class DataLoader:
     def _recipe(self) -> Recipe:
         batched = self.batch_sampler is not None
         size = self.batch_size or 1
-        return Recipe(self.dataset, self.collate_fn, self.iterable, batched, size, self.drop_last, self.worker_init_fn)
+        collate = self.collate_fn
+        if self._pins() and not self._in_processes():
+            collate = _Pinning(collate)
+        return Recipe(self.dataset, collate, self.iterable, batched, size, self.drop_last, self.worker_init_fn)
+
+    def _in_processes(self) -> bool:
+        """Whether batches come from other processes, which can't hand page-locked memory over."""
+        return bool(self.num_workers) and self._context() is not None
+
+    def _pins(self) -> bool:
+        """Whether batches go into page-locked memory."""
+        if self.pin_memory and not is_available():
+            warnings.warn(
+                "DataLoader: pin_memory is on, but there is no GPU to copy batches to; they stay in ordinary memory",
+                stacklevel=4,
+            )
+            return False
+        return self.pin_memory
 
     def _context(self) -> Any:
         choice = self.multiprocessing_context
@@ -179,6 +200,16 @@ class DataLoader:
             self._workers = workers
             weakref.finalize(self, workers.close)
         return self._workers
+
+
+class _Pinning:
+    """A collate function whose batches go into page-locked memory."""
+
+    def __init__(self, collate: Callable[[Any], Any]) -> None:
+        self.collate = collate
+
+    def __call__(self, samples: Any) -> Any:
+        return pinned(self.collate(samples))
 
 
 class _Progress:
@@ -207,6 +238,7 @@ class _Pass:
         loader._passes += 1
         self.number = loader._passes
         self.recipe = loader._recipe()
+        self.pins = loader._in_processes() and loader._pins()  # on arrival
         self.stream = stream(self.recipe, self.seed) if self.recipe.iterable and not loader.num_workers else None
         self.workers: Workers | None = None
         if loader.num_workers:
@@ -236,7 +268,7 @@ class _Pass:
                 self.close()
             raise
         self.progress.given += 1
-        return batch
+        return pinned(batch) if self.pins else batch
 
     def _skip(self, batches: int) -> None:
         for _ in range(batches):

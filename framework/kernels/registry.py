@@ -15,7 +15,7 @@ from framework.devices import array_module
 
 FAMILIES = (
     "gemm", "conv", "pool", "norm", "softmax", "attention", "recurrent", "activation", "scatter", "dropout", "resize",
-    "optimizer", "elementwise", "conversion",
+    "optimizer", "clipping", "elementwise", "conversion", "boxes", "grid",
 )  # fmt: skip
 LARGE = 1 << 16  # elements from which on threads beat one pass of NumPy at elementwise work
 
@@ -29,9 +29,12 @@ LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "cuda": {
-        "cuda": ("softmax", "norm", "dropout"),
+        "cuda": (
+            "softmax", "norm", "scatter", "dropout", "optimizer", "clipping", "pool", "resize",
+            "boxes", "elementwise", "activation", "recurrent", "grid", "attention",
+        ),
         "cublas": ("gemm",),
-        "cudnn": ("recurrent",),
+        "cudnn": ("conv", "norm", "attention", "recurrent"),
     },
 }  # fmt: skip
 

@@ -172,7 +172,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 def _store(tensor: Tensor, values: Any) -> Tensor:
     """Copy values computed in NumPy into a tensor, wherever that lies."""
     with no_grad():
-        tensor.array[...] = array_module(tensor.array).asarray(values.astype(tensor.array.dtype))
+        tensor.array[...] = devices.move(values.astype(tensor.array.dtype), tensor.device)
         tensor._shared_counter()[0] += 1
     return tensor
 

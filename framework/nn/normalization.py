@@ -202,7 +202,7 @@ class CrossMapLRN2d(Module):
         half = (self.size - 1) // 2
         rows, columns = np.arange(c)[:, None], np.arange(c)
         counted = (abs(rows - columns) <= half) | ((columns == 0) & (rows > half))
-        window = tensor(counted.astype(input.array.dtype))
+        window = tensor(counted.astype(input.array.dtype), device=input.device)
         total = matmul(window, (input * input).reshape((n, c, h * w))).reshape((n, c, h, w))
         return input * (total * (self.alpha / self.size) + self.k) ** -self.beta
 

@@ -69,13 +69,14 @@ class _Uninitialized:
 
     def _start(self, device: Any, dtype: Any) -> None:
         self._wanted = (device, dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype))
-        self.array = np.empty(0, self._wanted[1].numpy)
+        where = devices.default() if device is None else devices.device(device)
+        self.array = devices.move(np.empty(0, self._wanted[1].numpy), where)
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary tensor of this shape, with uninitialised values."""
-        where = devices.device(device or self._wanted[0] or "cpu")
+        where = devices.of(self.array) if device is None else devices.device(device)
         kind = self.array.dtype if dtype is None else dtypes.as_dtype(dtype).numpy
-        self.array = devices.module_of(where).empty(tuple(shape), kind)
+        self.array = devices.move(devices.module_of(where).empty(tuple(shape), kind), where)
         self.__class__ = self._becomes  # type: ignore[assignment, attr-defined]
 
     def share_memory_(self) -> Any:
@@ -106,7 +107,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
         self.requires_grad = requires_grad
 
     def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
-        copy = UninitializedParameter(self._requires_grad, *self._wanted)
+        copy = UninitializedParameter(self._requires_grad, devices.of(self.array), self._wanted[1])
         memo[id(self)] = copy
         return copy
 

@@ -26,7 +26,8 @@ def _copies(layer: Module, count: int) -> ModuleList:
 def _causal(size: int, device: Any, dtype: Any) -> Tensor:
     xp = devices.module_of(devices.device(device or "cpu"))
     kind = (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)).numpy
-    return wrap(xp.triu(xp.full((size, size), -np.inf, np.float32), 1).astype(kind))
+    mask = xp.triu(xp.full((size, size), -np.inf, np.float32), 1).astype(kind)
+    return wrap(mask if device is None else devices.move(mask, devices.device(device)))
 
 
 def _is_causal(mask: Any, hint: bool | None, x: Any, batch_first: bool) -> bool:

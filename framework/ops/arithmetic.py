@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from framework import dtypes
+from framework import devices, dtypes
 from framework.autograd.mode import _enabled
-from framework.autograd.op import Op, Scalar, apply, new, record_pair
+from framework.autograd.op import Op, Scalar, apply, moved, new, record_pair
 from framework.errors import ArgumentError, DtypeError
 from framework.kernels.registry import LARGE, choose
 from framework.ops.casting import NUMBERS, cast, convert, into, promote
@@ -156,9 +156,11 @@ def _operate(op: type[Op], name: str, a: Any, b: Any) -> Any:
     recording = (first is not None or second is not None) and _enabled.get()
     node.needs = [first, second] if recording else _NEITHER
     try:
-        result = node.forward(x, y)
+        result = devices.there(name, node.forward, (x, y), {}) if devices.several else node.forward(x, y)
     except ValueError as error:
         raise broadcast_error(name, a, b, error) from None
+    except TypeError as error:
+        return moved(error, op, (a, b), (x, y), {})
     tensor = new(Tensor)
     tensor.array = np.asarray(result) if isinstance(result, Scalar) else result
     if recording:

@@ -37,20 +37,16 @@ class Attention(Op):
             and not any(self.needs)
             and q.shape[:-2] == k.shape[:-2] == v.shape[:-2] == lead
         ):
-            return choose("attention", q, k, v).forward(q, k, v, None, causal, scale, None, 1.0, False)[0]
-        rows, columns = q.shape[-2], k.shape[-2]
-        self.causal, self.scale, self.lead = causal, scale, lead
-        self.keep, self.keep_scale = None, 1.0
-        if dropout:
-            generator = source(None, devices.of(q))
-            self.keep = choose("dropout", q).keep_mask((*lead, rows, columns), dropout, generator)
-            self.keep_scale = 1 / (1 - dropout) if dropout < 1 else 0.0
-        expanded = self._expanded(q, k, v)
-        self.kernel = choose("attention", *expanded)
-        out, self.kept = self.kernel.forward(
-            *expanded, self._bias(mask, rows, columns), causal, scale, self.keep, self.keep_scale,
-            any(self.needs)
+            return choose("attention", q, k, v).forward(q, k, v, None, causal, scale, 0.0, None, False)[0]
+        self.causal, self.scale, self.dropout, self.lead = causal, scale, dropout, lead
+        expanded, bias = self._expanded(q, k, v), self._bias(mask, q.shape[-2], k.shape[-2])
+        differentiable = any(self.needs)
+        self.kernel = choose(
+            "attention", *expanded, bias=bias, causal=causal, dropout=dropout, differentiable=differentiable,
+            bias_gradient=bool(self.needs[3])
         )  # fmt: skip
+        generator = source(None, devices.of(q)) if dropout else None
+        out, self.kept = self.kernel.forward(*expanded, bias, causal, scale, dropout, generator, differentiable)
         self.save(q, k, v, mask, out)
         return out
 
@@ -60,13 +56,15 @@ class Attention(Op):
             return gradients_of(self._composition, (q, k, v, mask), g)
         bias = self._bias(mask, q.shape[-2], k.shape[-2])
         dq, dk, dv, db = self.kernel.backward(
-            g, *self._expanded(q, k, v), out, self.kept, bias, self.causal, self.scale, self.keep, self.keep_scale,
+            g, *self._expanded(q, k, v), out, self.kept, bias, self.causal, self.scale, self.dropout,
             bool(self.needs[3])
         )  # fmt: skip
         return dq, dk, dv, db
 
     def _expanded(self, *arrays: Any) -> Any:
         lead = self.lead
+        if type(arrays[0]) is not np.ndarray:
+            arrays = tuple([_own(x) for x in arrays])
         for x in arrays:
             if x.shape[:-2] != lead:
                 break
@@ -76,6 +74,8 @@ class Attention(Op):
         return [xp.broadcast_to(x, (*lead, *x.shape[-2:])) for x in arrays]
 
     def _bias(self, mask: Any, rows: int, columns: int) -> Any:
+        if mask is not None and self.needs[3] and type(mask) is not np.ndarray:
+            mask = _own(mask)
         return None if mask is None else array_module(mask).broadcast_to(mask, (*self.lead, rows, columns))
 
     def _composition(self, q: Any, k: Any, v: Any, mask: Any) -> Any:
@@ -96,9 +96,16 @@ class Attention(Op):
             seen = seen & (xp.arange(array.shape[-1]) <= xp.arange(array.shape[-2])[:, None])
         weights = softmax(where(seen, scores, never), -1)
         weights = weights * seen.any(axis=-1, keepdims=True).astype(array.dtype)
-        if self.keep is not None:
-            weights = weights * (self.keep * array.dtype.type(self.keep_scale))
+        keep = self.kernel.keep_mask(self.kept) if self.dropout else None
+        if keep is not None:
+            weights = weights * (keep * array.dtype.type(1 / (1 - self.dropout) if self.dropout < 1 else 0.0))
         return matmul(weights, v)
+
+
+def _own(x: Any) -> Any:
+    """An array without repeated elements: to a GPU's kernels these are what this op broadcast, whose gradient is a sum."""
+    repeated = [step for step, length in zip(x.strides, x.shape, strict=True) if not step and length > 1]
+    return array_module(x).ascontiguousarray(x) if repeated else x
 
 
 def scaled_dot_product_attention(

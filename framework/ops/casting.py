@@ -39,9 +39,9 @@ class ToDevice(Op):
 
     name = "ToCopy"
 
-    def forward(self, x: Any, where: devices.device) -> Any:
+    def forward(self, x: Any, where: devices.device, non_blocking: bool = False) -> Any:
         self.source = devices.of(x)
-        return devices.move(x, where)
+        return devices.move(x, where, non_blocking)
 
     def backward(self, g: Any) -> Any:
         return apply(ToDevice, g, where=self.source)
@@ -139,7 +139,7 @@ def as_operand(x: Any, dtype: dtypes.dtype) -> Any:
     if isinstance(x, NUMBERS):
         if dtype.is_floating_point or dtype.is_complex:
             return x
-        return np.asarray(x).astype(dtype.numpy)
+        return np.asarray(x).astype(dtype.numpy)[()]  # a NumPy number, which CuPy takes beside its arrays
     return cast(x, dtype)
 
 
@@ -154,7 +154,8 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     Args:
         dtype: the element type to convert to.
         device: where to copy it.
-        non_blocking: accepted; copies from main memory are complete when this returns.
+        non_blocking: let a copy between page-locked memory and a GPU run behind the host's back. What is copied to main
+            memory is there once the stream has come so far: ``framework.cuda.synchronize()`` waits for it.
         copy: give a copy also when nothing changes.
         memory_format: ``framework.channels_last`` and the like.
     """
@@ -172,15 +173,15 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     elif flags and not isinstance(flags[0], bool):
         dtype = flags.pop(0)
     copy = kwargs.pop("copy", flags[1] if len(flags) > 1 else False)
-    kwargs.pop("non_blocking", None)
+    non_blocking = bool(kwargs.pop("non_blocking", flags[0] if flags else False))
     memory_format = kwargs.pop("memory_format", None)
     if kwargs:
         raise TypeError(f"to: unexpected argument {', '.join(kwargs)}; it takes dtype, device, copy and memory_format")
     out = input
     if device is not None:
         where = devices.device(device)
-        if devices.move(out.array, where) is not out.array:
-            out = apply(ToDevice, out, where=where)
+        if not devices.at(out.array, where):
+            out = apply(ToDevice, out, where=where, non_blocking=non_blocking)
     if dtype is not None:
         out = cast(out, dtypes.as_dtype(dtype))
     if memory_format is not None:
@@ -209,7 +210,7 @@ def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwar
     Args:
         dtype: a dtype, an old tensor type (``framework.HalfTensor``), or PyTorch's name of one ("torch.HalfTensor",
             "torch.cuda.FloatTensor").
-        non_blocking: accepted; copies are complete when this returns.
+        non_blocking: as for ``to``.
     """
     if dtype is None:
         name = next(name for name, kind in TYPE_NAMES.items() if kind is input.dtype)
@@ -221,7 +222,7 @@ def to_type(input: Tensor, dtype: Any = None, non_blocking: bool = False, **kwar
     found = TYPE_NAMES.get(last.removesuffix("Tensor"))
     if found is None or not last.endswith("Tensor"):
         raise ArgumentError(f"type: invalid type: {dtype!r}; give a dtype such as framework.float16")
-    return to(input, "cuda" if "cuda" in prefix else "cpu", found)
+    return to(input, "cuda" if "cuda" in prefix else "cpu", found, non_blocking)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
@@ -294,7 +295,7 @@ def into(out: Any, result: Any, name: str = "out", *inputs: Any, apart: bool = F
                 stacklevel=3,
             )
         out.array = array_module(result.array).empty(result.array.shape, out.array.dtype)
-    out.array[...] = convert(result.array, out.array.dtype)
+    devices.store(out.array, ..., convert(result.array, out.array.dtype))
     from framework.autograd.views import bump
 
     bump(out, "out=")

@@ -62,7 +62,9 @@ class CumProd(Op):
 
     def forward(self, x: Any, axis: int) -> Any:
         self.axis = axis
-        y = array_module(x).cumprod(x, axis=axis, dtype=_accumulator(x.dtype)).astype(x.dtype, copy=False)
+        kind = _accumulator(x.dtype)
+        wide = x.astype(kind) if x.dtype.kind == "V" else x
+        y = array_module(x).cumprod(wide, axis=axis, dtype=kind).astype(x.dtype, copy=False)
         self.save(x, y)
         return y
 

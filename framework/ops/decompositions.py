@@ -82,7 +82,7 @@ def _raise_not_definite(info: Any) -> None:
         "linalg.cholesky",
         array,
         f"The factorization could not be completed because the input is not positive-definite (the leading minor of "
-        f"order {int(np.max(array, initial=0))} is not positive-definite).",
+        f"order {int(array.max()) if array.size else 0} is not positive-definite).",
     )
 
 

@@ -112,7 +112,7 @@ class Triangle(Op):
         xp = array_module(x)
         rows, columns = x.shape[-2:]
         mask = xp.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
-        return xp.where(mask if lower else ~mask, x, xp.zeros((), x.dtype))
+        return xp.where(mask if lower else ~mask, x, xp.zeros((), x.dtype)).astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         return apply(type(self), g, diagonal=self.diagonal, lower=self.lower)

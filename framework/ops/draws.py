@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from framework import dtypes
+from framework import devices, dtypes
 from framework.autograd.views import check_writable
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError
@@ -18,7 +18,7 @@ from framework.tensor import Tensor, wrap
 
 
 def _into_place(input: Tensor, name: str, drawn: Any) -> Tensor:
-    return overwrite(input, wrap(drawn), name)
+    return overwrite(input, wrap(devices.move(drawn, devices.of(input.array))), name)
 
 
 def uniform_(input: Tensor, *args: Any, generator: Generator | None = None, **bounds: Any) -> Tensor:

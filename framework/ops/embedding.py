@@ -12,6 +12,7 @@ from framework.autograd.views import bump
 from framework.devices import array_module
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
 from framework.kernels import choose
+from framework.kernels.generic.runs import last_of
 from framework.ops.gather import gather, index_add
 from framework.tensor import Tensor, wrap
 
@@ -199,10 +200,10 @@ def _maximum(rows: Tensor, owner: Any, bags: int) -> Tensor:
         return out + rows.sum()
     starts = xp.flatnonzero(xp.concatenate((xp.ones(1, bool), owner[1:] != owner[:-1])))
     wide = values.astype(np.float32) if values.dtype in dtypes.HALF else values
-    greatest = xp.maximum.reduceat(wide, starts, axis=0)
-    group = xp.cumsum(xp.concatenate((xp.zeros(1, np.int64), owner[1:] != owner[:-1])))
+    greatest = last_of(xp.maximum, owner, starts, wide)
+    group = xp.cumsum(xp.concatenate((xp.zeros(1, bool), owner[1:] != owner[:-1])))
     places = xp.where(wide == greatest[group], xp.arange(len(owner))[:, None], len(owner))
-    first = xp.minimum(xp.minimum.reduceat(places, starts, axis=0), len(owner) - 1)
+    first = xp.minimum(last_of(xp.minimum, owner, starts, places), len(owner) - 1)
     return index_add(out, 0, wrap(owner[starts]), gather(rows, 0, wrap(first)))
 
 

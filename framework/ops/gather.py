@@ -242,6 +242,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
         if int(array.min()) < -length or int(array.max()) >= length:
             raise BoundsError(f"take_along_dim: an index is out of bounds for dimension {axis} with size {length}")
         array = np.where(array < 0, array + length, array) if int(array.min()) < 0 else array
+    elif array.size:  # on a GPU nobody waits for the least and the greatest
+        array = array_module(array).where(array < 0, array + length, array)
     return gather(stretched(input), axis, array, out=out)
 
 

@@ -1,6 +1,6 @@
 """Sampling an image at places given by a grid, and the grids of affine maps.
 
-Written as compositions of gathers and arithmetic, whose gradients come of themselves.
+Sampling and its gradient are kernels; gradients of gradients come of a composition of gathers and arithmetic.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 
 from framework import dtypes
 from framework.autograd.autocast import recast, region
-from framework.autograd.op import apply
+from framework.autograd.composition import gradients_of
+from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import DtypeError, ShapeError
+from framework.kernels import choose
 from framework.ops.casting import cast
 from framework.ops.gather import Gather
 from framework.ops.masking import masked_fill
@@ -188,22 +190,45 @@ def grid_sample(
     if kind in dtypes.HALF and isinstance(input, Tensor):
         found = grid_sample(cast(input, dtypes.float32), cast(grid, dtypes.float32), mode, padding_mode, align_corners)
         return cast(found, input.dtype)
-    lengths = tuple(int(n) for n in input.shape[2:])
+    return apply(GridSample, input, grid, mode=mode, padding=padding_mode, corners=corners)
+
+
+class GridSample(Op):
+    """Values at the places of a grid."""
+
+    name = "GridSampler"
+
+    def forward(self, x: Any, grid: Any, **how: Any) -> Any:
+        self.how = how
+        self.kernel = choose("grid", x, grid, **how)
+        self.save(x, grid)
+        return self.kernel.grid_sample(x, grid, **how)
+
+    def backward(self, g: Any) -> Any:
+        x, grid = self.saved
+        if isinstance(g, Tensor):
+            return gradients_of(lambda x, grid: _composed(x, grid, **self.how), (x, grid), g)
+        needs = (bool(self.needs[0]), bool(self.needs[1]))
+        return self.kernel.grid_sample_gradient(g, x, grid, **self.how, needs=needs)
+
+
+def _composed(input: Any, grid: Any, mode: str, padding: str, corners: bool) -> Any:
+    """The same in plain ops."""
+    lengths, axes = tuple(int(n) for n in input.shape[2:]), input.ndim - 2
     batch, outputs = input.shape[0], tuple(int(n) for n in grid.shape[1:-1])
     count = int(np.prod(outputs))
     # one coordinate for each spatial axis, in the input's order: the grid has them reversed
     at = [_scaled(grid[..., axes - 1 - i].reshape((batch, count)), length, corners) for i, length in enumerate(lengths)]
     planes = input.reshape((*input.shape[:2], int(np.prod(lengths))))
     if mode == "bicubic":
-        y = _cubic(planes, at, lengths, padding_mode, corners)
+        y = _cubic(planes, at, lengths, padding, corners)
     else:
-        at = [_in_bounds(a, length, padding_mode, corners) for a, length in zip(at, lengths, strict=True)]
+        at = [_in_bounds(a, length, padding, corners) for a, length in zip(at, lengths, strict=True)]
         if mode == "bilinear":
             y = _linear(planes, at, lengths)
         else:
             y = _taken(planes, [_whole(a, True) for a in at], lengths)
-            if isinstance(grid, Tensor) and grid.requires_grad:
-                y = y + sum((a * 0).reshape((batch, 1, count)) for a in at)  # the grid takes part, with gradient zero
+            y = y + sum((a * 0).reshape((batch, 1, count)) for a in at)  # the grid takes part, with gradient zero
     return y.reshape((batch, input.shape[1], *outputs))
 
 

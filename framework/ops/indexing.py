@@ -15,7 +15,7 @@ from framework.autograd.autocast import recast, region
 from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, apply
 from framework.autograd.views import bump, check_writable, inplace
-from framework.devices import array_module
+from framework.devices import array_module, store
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
 from framework.kernels import choose
 from framework.ops.casting import NUMBERS, cast
@@ -84,13 +84,14 @@ def add_index(out: Any, index: Index, values: Any) -> None:
     xp = array_module(out)
     rows: Any
     if len(index) == 1 and out.ndim > 1 and out.flags.c_contiguous:  # whole rows: nothing to rearrange
-        rows = xp.where(index[0] < 0, index[0] + out.shape[0], index[0])
+        given = xp.asarray(index[0])
+        rows = xp.where(given < 0, given + out.shape[0], given)
         values = xp.broadcast_to(xp.asarray(values, out.dtype), (*rows.shape, *out.shape[1:]))
         rows, values = rows.reshape(-1), values.reshape((rows.size, *out.shape[1:]))
         choose("scatter", out, rows).add_rows(out, rows, values)
         return
     where = [axis for axis, item in enumerate(index) if not isinstance(item, slice)]
-    picked = xp.broadcast_arrays(*[index[axis] for axis in where])
+    picked = xp.broadcast_arrays(*[xp.asarray(index[axis]) for axis in where])
     rest = [axis for axis in range(out.ndim) if axis not in where]
     order = (*where, *rest)
     rows = 0
@@ -199,7 +200,7 @@ def _put(region: Tensor, index: Index, value: Any) -> None:
         return
     check_writable(region, "index_put_")
     try:
-        region.array[index] = value.array if isinstance(value, Tensor) else value
+        store(region.array, index, value.array if isinstance(value, Tensor) else value)
     except IndexError as error:
         raise index_error(error) from None
     bump(region, "index_put_")
@@ -300,6 +301,6 @@ def overwrite(input: Tensor, src: Any, name: str) -> Tensor:
             raise ShapeError(f"{name}: the expanded size {tuple(shape)} must match the existing size {tuple(given)}")
     if input.requires_grad or (isinstance(src, Tensor) and src.requires_grad):
         return inplace(lambda t: apply(Overwrite, t, src), name)(input)
-    input.array[...] = src.array if isinstance(src, Tensor) else src
+    store(input.array, ..., src.array if isinstance(src, Tensor) else src)
     bump(input, name)
     return input

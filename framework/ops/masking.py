@@ -40,7 +40,7 @@ class MaskedFill(Op):
             out = xp.array(x, order="K")
             xp.copyto(out, xp.asarray(value).astype(x.dtype), where=mask)
             return out
-        return xp.where(mask, xp.asarray(value).astype(x.dtype), x)
+        return xp.where(mask, xp.asarray(value).astype(x.dtype), x).astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         from framework.ops.reduction import sum

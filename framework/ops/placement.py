@@ -74,10 +74,17 @@ def is_shared(input: Tensor) -> bool:
 
 
 def record_stream(input: Tensor, s: Any) -> None:
-    """Accepted, for PyTorch's signature: CuPy's pool gives memory back to the stream that it was taken for.
+    """Let the tensor's memory be used again only after what the stream has to do when the tensor is gone.
+
+    Memory goes back to the stream on which it was allocated. Call this for a tensor that another stream uses too, such
+    as one copied to the GPU on a stream of its own.
+
+    Args:
+        s: a ``framework.cuda.Stream``.
 
     Raises:
         DeviceError: the tensor lies on the CPU.
     """
     if input.is_cpu:
         raise DeviceError("record_stream: expected a tensor on a GPU, got one on the CPU")
+    devices.keep_for(input.array, s._stream)

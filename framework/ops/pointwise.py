@@ -219,7 +219,7 @@ def widen(x: Any) -> Any:
 
 def in_half(x: Any, dtype: Any) -> Any:
     """A Python number rounded to a half-precision dtype, as PyTorch compares it; arrays as they are."""
-    return np.asarray(x).astype(dtype) if isinstance(x, NUMBERS) else x
+    return np.asarray(x).astype(dtype)[()] if isinstance(x, NUMBERS) else x
 
 
 def nothing_like(g: Any) -> Any:

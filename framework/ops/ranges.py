@@ -123,7 +123,7 @@ def logspace(
     """``base`` to the power of ``steps`` numbers evenly spaced from ``start`` to ``end``."""
     xp, kind = options(_spaced_dtype(dtype, out, start, end), device)
     powers = _spaced("logspace", xp, start, end, steps, kind)
-    y = xp.power(np.asarray(base, powers.dtype), powers).astype(kind)
+    y = xp.power(powers.dtype.type(base), powers).astype(kind)
     return leaf(y, device, requires_grad) if out is None else into(out, wrap(y))
 
 

@@ -17,7 +17,7 @@ from framework.ops.extremes import check_not_empty, picked, refuse, share
 from framework.ops.gather import gather
 from framework.ops.reduction import one_dim, plain
 from framework.ops.shape import movedim
-from framework.ops.sorting import order, sort
+from framework.ops.sorting import order, sort, sortable
 from framework.tensor import Tensor
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -30,7 +30,7 @@ class Median(Op):
         flat = x.reshape(-1)
         numbers = flat.size if x.dtype.kind in "iu" else int((flat == flat).sum())
         rank = max(numbers - 1, 0) // 2 if skips_nan or numbers == flat.size else flat.size - 1  # where the NaN are
-        y = array_module(x).partition(flat, rank)[rank]
+        y = array_module(x).partition(sortable(flat), rank)[rank].astype(x.dtype)
         self.save(x, y)
         return y
 
@@ -174,7 +174,7 @@ def _between(x: Any, levels: Any, skips_nan: bool, interpolation: str) -> Any:
     high = gather(x, -1, xp.ceil(plain(ranks)).astype(np.int64))
     weight: Any = ranks - below if interpolation == "linear" else values.dtype.type(0.5)
     span = high - low
-    return where(plain(weight) < 0.5, low + weight * span, high - span * (1 - weight))
+    return where(xp.asarray(plain(weight) < 0.5), low + weight * span, high - span * (1 - weight))
 
 
 @numpy_names

@@ -11,6 +11,7 @@ from framework import dtypes
 from framework.autograd.op import Op, apply
 from framework.devices import array_module
 from framework.errors import ArgumentError, DimensionError, ShapeError
+from framework.kernels.generic.runs import owners
 from framework.ops.dims import also_named, named_sizes, normalize_dim, normalize_dims, numpy_names
 from framework.ops.indexing import getitem
 from framework.ops.shape import expand, reshape, transpose
@@ -181,8 +182,8 @@ def repeat_interleave(
             )
         if counts.size and int(counts.min()) < 0:
             raise ArgumentError("repeat_interleave: repeats can not be negative")
-        xp = array_module(counts)
-        where = xp.repeat(xp.arange(length), counts)
+        total = int(counts.sum()) if output_size is None else output_size
+        where = owners(counts, total)
         if output_size is not None and output_size != where.size:
             raise ArgumentError(f"repeat_interleave: output_size {output_size} does not match the {where.size} repeats")
         return getitem(input, (slice(None),) * axis + (where,))

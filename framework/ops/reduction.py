@@ -253,7 +253,7 @@ def nanmean(
     axes = normalize_dims(dim, input.ndim)
     counts = array_module(x).add.reduce(x == x, axis=axes, keepdims=keepdim)
     sums = nansum(input, axes, keepdim, dtype=dtype)
-    y = sums / np.asarray(counts).astype(plain(sums).dtype)
+    y = sums / array_module(x).asarray(counts).astype(plain(sums).dtype)
     return y if out is None else into(out, y, "nanmean")
 
 
@@ -367,6 +367,16 @@ def hash_tensor(input: Tensor, dim: Dims = (), keepdim: bool = False, *, mode: i
     """
     x = input.array
     wide = x.astype(np.float64 if input.dtype.category == dtypes.FLOATING else np.int64)
-    bits = np.ascontiguousarray(wide).reshape(x.shape).view(np.uint64)
-    y = as_given(array_module(x).bitwise_xor.reduce(bits, axis=normalize_dims(dim, x.ndim), keepdims=keepdim), input)
+    xp, axes = array_module(x), normalize_dims(dim, x.ndim)
+    bits = xp.ascontiguousarray(wide).reshape(x.shape).view(np.uint64)
+    bits = xp.moveaxis(bits, axes, range(len(axes)))
+    kept = bits.shape[len(axes) :]
+    bits = bits.reshape(int(np.prod(bits.shape[: len(axes)], dtype=np.int64)), *kept)
+    while len(bits) > 1:  # halves: not every array library reduces by ^
+        half = len(bits) // 2
+        bits = xp.concatenate((bits[:half] ^ bits[half : 2 * half], bits[2 * half :]))
+    y = bits.sum(0)
+    if keepdim:
+        y = y.reshape(tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)))
+    y = as_given(y, input)
     return y if out is None else into(out, y, "hash_tensor")

@@ -11,6 +11,7 @@ from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.ops.casting import NUMBERS, as_operand, into, result_type
 from framework.ops.dims import also_named
 from framework.ops.reduction import plain
+from framework.ops.sorting import sortable
 from framework.tensor import Tensor, wrap
 
 
@@ -67,7 +68,7 @@ def searchsorted(
         values = xp.asarray(input)
     # compared in the common dtype of both
     dtype = result_type(sorted_sequence, input).numpy
-    sequence, values = sequence.astype(dtype, copy=False), values.astype(dtype, copy=False)
+    sequence, values = (sortable(v.astype(dtype, copy=False)) for v in (sequence, values))
     if sorter is not None:
         if not isinstance(sorter, Tensor) or tuple(sorter.shape) != sequence.shape:
             raise ShapeError("searchsorted(): boundary and sorter must have the same size")
@@ -122,7 +123,7 @@ def isin(
     if dtype.is_complex or x.dtype.kind == "b":
         raise DtypeError(f"isin(): unsupported input type: {dtype}")
     xp = array_module(x)
-    tests = xp.sort(y.reshape(-1))
+    x, tests = sortable(x), xp.sort(sortable(y).reshape(-1))
     if tests.size:
         # not np.isin, which warns on bfloat16: the first test element not below x either equals it or none does
         at = xp.searchsorted(tests, x)

@@ -223,7 +223,8 @@ class NanToNum(Op):
         self.finite = xp.isfinite(x)
         y = xp.where(x != x, x.dtype.type(nan), x)
         infinite = ~self.finite & (x == x)
-        return xp.where(infinite, xp.where(x > 0, x.dtype.type(posinf), x.dtype.type(neginf)), y)
+        y = xp.where(infinite, xp.where(x > 0, x.dtype.type(posinf), x.dtype.type(neginf)), y)
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         return where(self.finite, g, 0)

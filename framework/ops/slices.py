@@ -162,7 +162,9 @@ class AsStrided(Op):
         where = positions(self.shape, self.steps, shift)
         shared = np.bincount(where.reshape(-1), minlength=span)[where]
         taken = getitem(memory, (where,))
-        return taken if not shared.size or shared.max() <= 1 else taken / shared.astype(np.float32)
+        if not shared.size or shared.max() <= 1:
+            return taken
+        return taken / array_module(g.array if isinstance(g, Tensor) else g).asarray(shared.astype(np.float32))
 
 
 def _reach(shape: tuple[int, ...], steps: tuple[int, ...]) -> int:

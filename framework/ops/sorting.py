@@ -19,11 +19,17 @@ from framework.ops.reduction import as_given, one_dim, plain
 from framework.tensor import Tensor, wrap
 
 
+def sortable(x: Any) -> Any:
+    """The array in a dtype that array libraries sort, which bfloat16 is not to all: NumPy compares it, slowly."""
+    return x.astype(np.float32) if x.dtype.kind == "V" else x
+
+
 def order(x: Any, axis: int, descending: bool = False) -> Any:
     """The stable sorting permutation of an array along an axis, as int64; NaN last, or first if descending."""
     xp = array_module(x)
     if not x.ndim:
         return xp.zeros((), np.int64)
+    x = sortable(x)
     if not descending:
         return xp.argsort(x, axis=axis, kind="stable")
     # sorted backwards and read backwards, so that equal elements keep their order
@@ -160,13 +166,13 @@ def unique(
     xp = array_module(x)
     if dim is None:
         flat = x.reshape(-1)
-        permutation = xp.argsort(flat, kind="stable")
+        permutation = xp.argsort(sortable(flat), kind="stable")
         rows, shape = flat[permutation][:, None], x.shape
     else:
         slices = _slices("unique", x, dim)
         columns = _flat_slices(slices)
         # lexsort takes its least significant key first
-        permutation = xp.lexsort(columns.T[::-1])
+        permutation = xp.lexsort(sortable(columns).T[::-1])
         rows, shape = columns[permutation], (slices.shape[0],)
     starts, group = _runs(rows)
     inverse = xp.empty(len(permutation), np.int64)

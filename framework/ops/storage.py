@@ -8,7 +8,7 @@ import numpy as np
 
 from framework import devices
 from framework.devices import array_module
-from framework.errors import ShapeError
+from framework.errors import GraphError, ShapeError
 from framework.tensor import Tensor
 
 
@@ -107,3 +107,17 @@ def is_set_to(input: Tensor, tensor: Tensor) -> bool:
     """Whether both are the same memory, shape and strides."""
     a, b = input.array, tensor.array
     return address(a) == address(b) and a.shape == b.shape and a.strides == b.strides
+
+
+def cuda_array_interface(input: Tensor) -> Any:
+    """How other libraries reach the tensor's memory on a GPU.
+
+    Raises:
+        AttributeError: the tensor lies on the CPU.
+        GraphError: it requires gradients.
+    """
+    if input.is_cpu:
+        raise AttributeError("__cuda_array_interface__: the tensor lies on the CPU; use cuda() first")
+    if input.requires_grad:
+        raise GraphError("__cuda_array_interface__: can't hand out a tensor that requires grad; use detach() first")
+    return input._hand_out().__cuda_array_interface__

@@ -8,12 +8,12 @@ float32 either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from framework import dtypes, kernels
+from framework import devices, dtypes, kernels
 from framework.autograd.mode import set_grad_enabled
 from framework.autograd.views import bump
 from framework.devices import array_module
@@ -22,6 +22,17 @@ from framework.kernels.generic.update_rules import RULES
 from framework.optim.optimizer import Group, Optimizer, State, loss_of, number
 from framework.random import generator_of
 from framework.tensor import Tensor, wrap
+
+
+def _by_device(groups: list[Group]) -> Iterator[Group]:
+    """The groups in parts that lie on one device each, which is in use meanwhile if it is a GPU."""
+    for group in groups:
+        parts: dict[devices.device, list[Tensor]] = {}
+        for p in group["params"]:
+            parts.setdefault(p.device, []).append(p)
+        for params in parts.values():
+            devices.turn_to(params)
+            yield {**group, "params": params}
 
 
 class RuleOptimizer(Optimizer):
@@ -74,11 +85,12 @@ class RuleOptimizer(Optimizer):
         """
         loss = loss_of(closure)
         self.begin()
-        for group in self.param_groups:
-            if group.get("differentiable"):
-                self._step_tensors(group)
-            else:
-                self._step_arrays(group)
+        with devices.returning():
+            for group in _by_device(self.param_groups) if devices.several else self.param_groups:
+                if group.get("differentiable"):
+                    self._step_tensors(group)
+                else:
+                    self._step_arrays(group)
         return loss
 
     def _step_arrays(self, group: Group) -> None:

@@ -3,7 +3,7 @@
 from typing import Any as _Any
 
 from framework.tensor import missing as _missing
-from framework.utils import checkpoint, data
+from framework.utils import checkpoint, data, dlpack
 
 
 def __getattr__(name: str) -> _Any:

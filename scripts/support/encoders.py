@@ -125,15 +125,16 @@ Encoder = Words | Subwords
 
 
 class Encoded(Dataset):
-    """Texts as numbers, in one array a field, and their classes; a sample is ({field: numbers}, class).
+    """Texts as numbers, in one array a field, and their classes; a sample is ({field: numbers}, target).
 
     Args:
         rows: the fields of each text.
-        targets: (N) classes.
+        targets: (N) classes, or numbers.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]], targets: Any) -> None:
-        self.targets = np.asarray(targets, np.int64)
+        found = np.asarray(targets)
+        self.targets = found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
         self.starts = np.zeros(len(self.targets) + 1, np.int64)
         flat: dict[str, list[Any]] = {}
         for place, row in enumerate(rows, 1):
@@ -155,18 +156,18 @@ class Encoded(Dataset):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, index: int) -> tuple[Fields, int]:
+    def __getitem__(self, index: int) -> tuple[Fields, Any]:
         part = slice(self.starts[index], self.starts[index + 1])
-        return {name: values[part] for name, values in self.fields.items()}, int(self.targets[index])
+        return {name: values[part] for name, values in self.fields.items()}, self.targets[index].item()
 
 
 class Padded:
-    """Joins samples of ``Encoded`` to a batch ({field: (B, longest)}, (B) classes), padded to the longest of them."""
+    """Joins samples of ``Encoded`` to a batch ({field: (B, longest)}, (B) targets), padded to the longest of them."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._join, self._masked = encoder.collator, encoder.masked
 
-    def __call__(self, samples: Sequence[tuple[Fields, int]]) -> tuple[dict[str, Any], Any]:
+    def __call__(self, samples: Sequence[tuple[Fields, Any]]) -> tuple[dict[str, Any], Any]:
         batch = self._join(samples)
         targets = batch.pop("labels")
         if not self._masked:

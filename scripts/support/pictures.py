@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from framework.io import atomic_path
+from support.goals import Goal
 
 
-def draw_curves(folder: Path, history: list[dict[str, Any]], held_out: str = "test") -> None:
-    """A picture of loss and accuracy over the epochs, where Matplotlib is installed."""
+def draw_curves(folder: Path, history: list[dict[str, Any]], held_out: str, goal: Goal) -> None:
+    """A picture of the loss and the goal's headline over the epochs, where Matplotlib is installed."""
     if importlib.util.find_spec("matplotlib") is None:
         return
     from matplotlib.figure import Figure
@@ -25,8 +26,9 @@ def draw_curves(folder: Path, history: list[dict[str, Any]], held_out: str = "te
     left.plot(epochs, [row["loss"] for row in history], marker="o", label=held_out)
     left.set(xlabel="epoch", ylabel="loss")
     left.legend()
-    right.plot(epochs, [100 * row["accuracy"] for row in history], marker="o", color="C2")
-    right.set(xlabel="epoch", ylabel=f"{held_out} accuracy, %")
+    values = [row[goal.headline] * (100 if goal.unit else 1) for row in history]
+    right.plot(epochs, values, marker="o", color="C2")
+    right.set(xlabel="epoch", ylabel=f"{held_out} {goal.headline}{goal.unit and ', %'}")
     _store(figure, folder / "curves.png")
 
 

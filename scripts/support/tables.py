@@ -43,7 +43,7 @@ class Tables:
 
     @property
     def classes(self) -> list[str]:
-        """The classes' names."""
+        """The classes' names; none where labels are numbers."""
         return self.train.table.classes
 
     @property
@@ -75,19 +75,20 @@ def load_tables(args: Any) -> Tables:
             f"--data {args.data}: not texts; give {wanted}, or a folder with the tables train and test or dev"
         )
     table = read(found["train"], args)
-    if len(table.classes) < 2:
+    numbers = args.labels == "number"
+    if not numbers and len(table.classes) < 2:
         raise ArgumentError(
             f"--data {table.path}: found the one class {table.classes[0]!r}; a classifier needs two or more"
         )
-    if len(table.classes) > max(20, len(table) // 2):
+    if not numbers and len(table.classes) > max(20, len(table) // 2):
         raise ArgumentError(
             f"--data {table.path}: {len(table.classes)} different labels in {len(table)} rows are no classes; name the "
-            "column with the classes by --label-column"
+            "column with the classes by --label-column, or say --labels number"
         )
     others = {split: Part(read(found[split], args, table.classes)) for split in ("val", "test") if split in found}
     name = path.stem if path.is_file() else path.resolve().name
     if not others:
-        first, second = divided(table.targets, args.seed)
+        first, second = divided(np.zeros(len(table)) if numbers else table.targets, args.seed)
         if not second:
             raise ArgumentError(f"--data {args.data}: too few rows to hold any out for testing; give a test table too")
         held_out = Part(table, second)
@@ -123,12 +124,27 @@ def read(path: Path, args: Any, classes: Sequence[str] | None = None) -> TextTab
     """
     texts = [_column(name) for name in args.text_column or ()]
     table = TextTable(
-        path, texts or None, _column(args.label_column), _column(args.pair_column), classes=classes, labels="class"
+        path, texts or None, _column(args.label_column), _column(args.pair_column), classes=classes, labels=args.labels
     )
     if not len(table):
         raise ArgumentError(f"--data {os.fspath(path)}: the table is empty")
     if table.targets is None:
         raise ArgumentError(f"--data {os.fspath(path)}: no column looks like labels; name it by --label-column")
+    return table
+
+
+def read_unlabelled(path: Path, args: Any, stored: Any) -> TextTable:
+    """A table of texts whose labels, if it has any, are not looked at.
+
+    Args:
+        args: the columns, as far as they are named.
+        stored: the command line of the training, whose columns hold where none are named.
+    """
+    names = args.text_column or stored.text_column
+    texts = [_column(name) for name in names or ()]
+    table = TextTable(path, texts or None, None, _column(args.pair_column or stored.pair_column), labels="class")
+    if not len(table):
+        raise ArgumentError(f"--data {os.fspath(path)}: the table is empty")
     return table
 
 

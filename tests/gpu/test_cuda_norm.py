@@ -8,9 +8,6 @@ import pytest
 
 import framework as F
 from framework.kernels.generic import norm as generic
-from tests.gpu.host import run_cuda
-
-pytestmark = pytest.mark.skipif(run_cuda.why_not() is not None, reason=str(run_cuda.why_not()))
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 ROUNDING = {np.dtype("f4"): 4e-6, np.dtype("f8"): 1e-13, np.dtype("f2"): 2e-3, BFLOAT16: 1.6e-2}
@@ -48,9 +45,14 @@ def moved(xp, v):
     return None if v is None else xp.asarray(v)
 
 
-@DTYPES
-@pytest.mark.parametrize("length", [1, 7, 64, 96, 768, 1001, 4104])
-@pytest.mark.parametrize("parameters", ["none", "same", "wide"])
+@pytest.mark.parametrize(
+    ("dtype", "length", "parameters"),
+    [
+        *((np.dtype("f4"), length, "same") for length in (1, 7, 64, 768, 1001, 4104)),
+        *((BFLOAT16, length, "wide") for length in (7, 96, 768, 8200)),
+        (np.dtype("f4"), 96, "none"), (BFLOAT16, 96, "same"), (np.dtype("f8"), 96, "same"), (np.dtype("f2"), 96, "wide"),
+    ],
+)  # fmt: skip
 def test_layer_norm(gpu, kernel, dtype, length, parameters):
     rng, xp = np.random.default_rng(length), gpu.xp
     rows = 5 if length > 100 else 37
@@ -71,7 +73,7 @@ def test_layer_norm(gpu, kernel, dtype, length, parameters):
 
 
 @pytest.mark.parametrize("dtype", [np.dtype("f4"), BFLOAT16], ids=str)
-@pytest.mark.parametrize(("rows", "length"), [(3, 64), (1, 1001), (2, 8200), (3, 16411), (300, 96)])
+@pytest.mark.parametrize(("rows", "length"), [(3, 64), (3, 16411), (300, 96)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_rms_norm(gpu, kernel, dtype, rows, length, weighted):
     rng, xp = np.random.default_rng(length), gpu.xp
@@ -100,12 +102,16 @@ def test_rows_that_begin_anywhere_and_a_mean_far_from_0(gpu, kernel):
             assert np.allclose(kernel.layer_norm(array, w, None, 1e-5)[0].get(), expected, atol=3e-3)
 
 
-SHAPES = [(5, 7), (64, 40), (2, 3, 5), (3, 8, 4, 4), (4, 16, 5, 3), (2, 70, 6, 2), (1, 1, 1), (3, 2, 2, 3, 4), (300, 8)]
-
-
-@DTYPES
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("parameters", ["none", "same", "wide", "bias"])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "parameters"),
+    [
+        *((np.dtype("f4"), shape, "same") for shape in [(5, 7), (64, 40), (2, 3, 5), (2, 70, 6, 2), (1, 1, 1), (3, 2, 2, 3, 4)]),
+        *((BFLOAT16, shape, "wide") for shape in [(300, 8), (3, 8, 4, 4), (4, 16, 5, 3)]),
+        (np.dtype("f4"), (3, 8, 4, 4), "none"), (BFLOAT16, (3, 8, 4, 4), "same"), (np.dtype("f4"), (3, 8, 4, 4), "bias"),
+        (np.dtype("f8"), (4, 16, 5, 4), "same"), (np.dtype("f2"), (3, 8, 4, 4), "wide"),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_batch_norm(gpu, kernel, dtype, shape, parameters):
     rng, xp = np.random.default_rng(len(shape)), gpu.xp
     x, g = ((rng.standard_normal(shape) * 2 + 1).astype(dtype) for _ in range(2))
@@ -122,11 +128,17 @@ def test_batch_norm(gpu, kernel, dtype, shape, parameters):
         for fixed in (False, True):
             for wanted in ((True, True, True), (False, True, False), (True, False, False)):
                 d = generic.batch_norm_gradient(g, x, expected[1], rstd, weight, fixed, wanted)
-                got = kernel.batch_norm_gradient(slope, array, xp.asarray(expected[1]), xp.asarray(rstd), moved(xp, weight), fixed, wanted)
+                got = kernel.batch_norm_gradient(
+                    slope, array, xp.asarray(expected[1]), xp.asarray(rstd), moved(xp, weight), fixed, wanted
+                )
                 for a, b in zip(got, d, strict=True):
                     close(a, b, dtype)
         scale = expected[1] + 1
-        close(kernel.affine(array, xp.asarray(scale), xp.asarray(expected[1])), generic.affine(x, scale, expected[1]), dtype)
+        close(
+            kernel.affine(array, xp.asarray(scale), xp.asarray(expected[1])),
+            generic.affine(x, scale, expected[1]),
+            dtype,
+        )
 
 
 @pytest.mark.parametrize("shape", [(40000, 8), (40, 8, 20, 30), (600, 3, 11)], ids=str)
@@ -139,13 +151,15 @@ def test_many_rows_are_summed_in_parts(gpu, kernel, shape, far):
     for array in (xp.asarray(x), last(xp, x)):
         _, found, spread = kernel.batch_norm(array, None, None, 1e-5)
         assert np.allclose(found.get(), mean, rtol=1e-6, atol=1e-6)
-        assert np.allclose(spread.get(), variance, rtol=1e-5)
+        assert np.allclose(spread.get(), variance, rtol=1e-4 if far else 1e-5)
         again = kernel.batch_norm(array, None, None, 1e-5)
         assert np.array_equal(again[1].get(), found.get()) and np.array_equal(again[2].get(), spread.get())
 
 
-@DTYPES
-@pytest.mark.parametrize(("shape", "groups"), [((2, 6, 5), 3), ((3, 8, 4, 4), 8), ((2, 16, 3, 3), 1), ((4, 64, 2, 2), 4), ((3, 4), 2)])
+@pytest.mark.parametrize("dtype", [np.dtype("f4"), BFLOAT16], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((2, 6, 5), 3), ((3, 8, 4, 4), 8), ((2, 16, 4, 2), 1), ((4, 64, 2, 2), 4), ((3, 4), 2)]
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_group_norm(gpu, kernel, dtype, shape, groups, weighted):
     rng, xp = np.random.default_rng(groups), gpu.xp
@@ -157,7 +171,9 @@ def test_group_norm(gpu, kernel, dtype, shape, groups, weighted):
         found = kernel.group_norm(array, groups, moved(xp, weight), moved(xp, bias), 1e-5)
         for a, b in zip(found, expected, strict=True):
             close(a, b, dtype)
-        got = kernel.group_norm_gradient(slope, array, groups, found[1], found[2], moved(xp, weight), (True, weighted, weighted))
+        got = kernel.group_norm_gradient(
+            slope, array, groups, found[1], found[2], moved(xp, weight), (True, weighted, weighted)
+        )
         for a, b in zip(got, d, strict=True):
             close(a, b, dtype)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,22 @@ OTHERS = {
     "get_default_pinned_memory_pool", "fft", "__version__", "add.reduce", "add.reduceat", "add.at", "maximum.at", "minimum.at",
     "multiply.reduce", "add.accumulate", "multiply.accumulate",
 }  # fmt: skip
-SAME = set(
-    "inf nan pi e newaxis bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp float16 float32 float64 complex64 "
-    "complex128 generic dtype finfo iinfo ndindex result_type promote_types can_cast broadcast_shapes issubdtype isscalar".split()
-)
-CUPYX = {"empty_pinned", "empty_like_pinned", "zeros_pinned", "scatter_add", "scatter_max", "scatter_min", "scipy", "scipy.special"}
+_SAME = """
+inf nan pi e newaxis bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp float16 float32 float64
+complex64 complex128 generic dtype finfo iinfo ndindex result_type promote_types can_cast broadcast_shapes
+issubdtype isscalar
+"""
+SAME = set(_SAME.split())
+CUPYX = {
+    "empty_pinned",
+    "empty_like_pinned",
+    "zeros_pinned",
+    "scatter_add",
+    "scatter_max",
+    "scatter_min",
+    "scipy",
+    "scipy.special",
+}
 
 
 def known() -> set[str]:
@@ -79,21 +92,30 @@ def chain(node: ast.AST) -> list[str]:
     return []
 
 
-def used() -> Iterator[tuple[str, str]]:
+@cache
+def used() -> list[tuple[str, str]]:
     """(name, where) of what the source asks CuPy for."""
+    return list(_used())
+
+
+def _used() -> Iterator[tuple[str, str]]:
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
-            tree = ast.parse(path.read_text())
+            text = path.read_text()
+            if not re.search(r"\b(xp|cp|cupy|cupyx|scipy_for)\b", text):
+                continue
+            tree = ast.parse(text)
+            nodes = list(ast.walk(tree))
             special = {
                 target.id
-                for node in ast.walk(tree)
+                for node in nodes
                 if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
                 and chain(node.value.func)[-1:] == ["scipy_for"]
                 and isinstance(node.value.args[1], ast.Constant) and node.value.args[1].value == "special"
                 for target in node.targets if isinstance(target, ast.Name)
             }  # fmt: skip
-            inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-            for node in ast.walk(tree):
+            inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+            for node in nodes:
                 where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
                 if isinstance(node, ast.Attribute) and id(node) not in inner:
                     names = chain(node)

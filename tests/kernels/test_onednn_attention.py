@@ -33,10 +33,6 @@ def projected(batch, length, count, width):
     return [x.reshape(batch, length, count, width).transpose(0, 2, 1, 3) for x in np.split(rows, 3, -1)]
 
 
-def dropped(shape):
-    return np.random.default_rng(7).random(shape) > 0.2
-
-
 INPUTS = {
     "one projection": lambda: projected(2, 19, 3, 8),
     "length first": lambda: [draw(19, 2, 3, 8, seed=s).transpose(1, 2, 0, 3) for s in range(3)],
@@ -68,13 +64,14 @@ def compare(kernel, q, k, v, bias=None, causal=False, drop=False, gradients=True
     shape = (*q.shape[:-1], k.shape[-2])
     bias = BIASES[bias](shape) if isinstance(bias, str) else bias
     bias = None if bias is None else np.broadcast_to(bias, shape)
-    keep, keep_scale = (dropped(shape), 1.25) if drop else (None, 1.0)
+    dropout = 0.2 if drop else 0.0
     wanted = bias is not None and bias.dtype.kind == "f"
     g = draw(*q.shape[:-1], v.shape[-1], seed=9)
 
     def run(module, q, k, v, g, differentiable):
-        out, kept = module.forward(q, k, v, bias, causal, 0.3, keep, keep_scale, differentiable)
-        return out, *module.backward(g, q, k, v, out, kept, bias, causal, 0.3, keep, keep_scale, wanted)
+        generator = framework.Generator().manual_seed(7)
+        out, kept = module.forward(q, k, v, bias, causal, 0.3, dropout, generator, differentiable)
+        return out, *module.backward(g, q, k, v, out, kept, bias, causal, 0.3, dropout, wanted)
 
     expected = run(generic, *(x.astype("float64") for x in (q, k, v, g)), True)
     for differentiable in (True, False):  # probabilities kept where they are small, and computed again
@@ -117,9 +114,9 @@ def test_blocks_cover_every_score_once(kernel, monkeypatch):
 
 def test_heads_are_neither_taken_apart_nor_merged_by_copies(kernel):
     q, k, v = projected(2, 19, 3, 8)
-    out, kept = kernel.forward(q, k, v, None, False, 0.3, None, 1.0, True)
+    out, kept = kernel.forward(q, k, v, None, False, 0.3, 0.0, None, True)
     assert out.transpose(0, 2, 1, 3).flags.c_contiguous
-    dq, dk, dv, _ = kernel.backward(out, q, k, v, out, kept, None, False, 0.3, None, 1.0, False)
+    dq, dk, dv, _ = kernel.backward(out, q, k, v, out, kept, None, False, 0.3, 0.0, False)
     assert dq.base is not None
     assert dq.base is dk.base is dv.base
     assert dq.strides == q.strides
@@ -150,11 +147,11 @@ def test_gradients_of_expanded_keys_lie_row_by_row(kernel, name):
     module = kernel if name == "onednn" else generic
     q = draw(2, 3, 2, 40, 16)
     k, v = (np.broadcast_to(draw(2, 3, 1, 40, 16, seed=seed), q.shape) for seed in (1, 2))
-    out, kept = module.forward(q, k, v, None, True, 0.25, None, 1.0, True)
-    found = module.backward(q, q, k, v, out, kept, None, True, 0.25, None, 1.0, False)[:3]
+    out, kept = module.forward(q, k, v, None, True, 0.25, 0.0, None, True)
+    found = module.backward(q, q, k, v, out, kept, None, True, 0.25, 0.0, False)[:3]
     dense = [np.ascontiguousarray(x) for x in (q, k, v)]
-    out, kept = generic.forward(*dense, None, True, 0.25, None, 1.0, True)
-    expected = generic.backward(q, *dense, out, kept, None, True, 0.25, None, 1.0, False)[:3]
+    out, kept = generic.forward(*dense, None, True, 0.25, 0.0, None, True)
+    expected = generic.backward(q, *dense, out, kept, None, True, 0.25, 0.0, False)[:3]
     for a, b in zip(found, expected, strict=True):
         assert a.flags.c_contiguous
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
@@ -162,16 +159,16 @@ def test_gradients_of_expanded_keys_lie_row_by_row(kernel, name):
 
 def test_probabilities_are_kept_while_they_are_small(kernel):
     q = draw(1, 2, 40, 8)
-    assert kernel.forward(q, q, q, None, False, 1.0, None, 1.0, True)[1] is None
-    assert kernel.forward(q, q, q, None, False, 1.0, None, 1.0, False)[1] is None
+    assert kernel.forward(q, q, q, None, False, 1.0, 0.0, None, True)[1][0] is None
+    assert kernel.forward(q, q, q, None, False, 1.0, 0.0, None, False)[1][0] is None
     wide = draw(1, 2, 40, 16)
-    assert kernel.forward(wide, wide, wide, None, False, 1.0, None, 1.0, True)[1][0].shape == (1, 2, 40, 40)
+    assert kernel.forward(wide, wide, wide, None, False, 1.0, 0.0, None, True)[1][0][0].shape == (1, 2, 40, 40)
 
 
 def test_what_is_no_number_reaches_its_row_alone(kernel):
     q, k, v = projected(2, 19, 3, 8)
     q[1, 2, 5, 3] = np.nan
-    out, _ = kernel.forward(q, k, v, None, False, 0.3, None, 1.0, False)
+    out, _ = kernel.forward(q, k, v, None, False, 0.3, 0.0, None, False)
     wrong = np.isnan(out).any(-1)
     assert wrong[1, 2, 5]
     assert wrong.sum() == 1

@@ -72,8 +72,8 @@ def test_permuted_memory(rng):
 @pytest.mark.parametrize("queries, causal", [(1, False), (1, True), (5, False), (5, True)])
 def test_the_short_way_without_gradients_is_the_long_one(rng, kind, queries, causal):
     q, k, v = (rng.standard_normal((2, n, 3, 4)).astype(kind).transpose(0, 2, 1, 3) for n in (queries, 7, 7))
-    long, _ = kernel.forward(q, k, v, None, causal, 0.5, None, 1.0, True)
-    short, kept = kernel.forward(q, k, v, None, causal, 0.5, None, 1.0, False)
+    long, _ = kernel.forward(q, k, v, None, causal, 0.5, 0.0, None, True)
+    short, kept = kernel.forward(q, k, v, None, causal, 0.5, 0.0, None, False)
     assert kept is None
     assert short.dtype == long.dtype
     assert short.strides == long.strides or queries == 1

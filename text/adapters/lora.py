@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from framework import nn
 from framework.errors import ArgumentError
+from framework.tensor import Tensor
 from text.adapters.config import LoraConfig
 from text.adapters.layer import LoraLayer
 from text.adapters.targets import layers_named, modules_kept
@@ -106,6 +107,26 @@ def unload(model: Model) -> Model:
     """
     unmerge(model)
     return _bare(model)
+
+
+def merged_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict that the model would have after ``merge_and_unload``; it stays as it is.
+
+    Raises:
+        ArgumentError: as for ``merge``.
+    """
+    layers = _checked(model, "merged_state_dict")
+    for name, layer in layers.items():
+        _check_alone(model, name, layer)
+    state = {}
+    for key, value in model.state_dict().items():
+        owner, _, last = key.rpartition(".")
+        layer_name = owner.removesuffix(".base_layer")
+        if owner != layer_name and layer_name in layers:
+            state[f"{layer_name}.{last}"] = layers[layer_name].weight.detach() if last == "weight" else value
+        elif not any(key.startswith(f"{name}.lora_") for name in layers):
+            state[key] = value
+    return state
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def attend_step(q: Any, k: Any, v: Any, mask: Tensor | None, scale: float) -> An
             xp.copyto(scores, np.finfo(scores.dtype).min, where=~seen)
         else:
             scores += seen
-    scores -= xp.maximum.reduce(scores, -1, None, None, True)
+    scores -= scores.max(-1, None, True)
     xp.exp(scores, scores)
     scores /= xp.add.reduce(scores, -1, None, None, True)
     return xp.matmul(scores, v).reshape(batch, 1, -1)

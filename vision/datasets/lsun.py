@@ -27,12 +27,14 @@ def _opened(path: str, process: int) -> Any:
     try:
         import lmdb
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("LSUN: its files are LMDB databases; install the package lmdb") from None
+        raise ModuleNotFoundError(
+            "LSUN: its files are LMDB databases, which the library lmdb reads; install it with: pip install 'eagerkit[lmdb]'"
+        ) from None
     return lmdb.open(path, max_readers=1, readonly=True, lock=False, readahead=False, meminit=False)
 
 
 class LSUNClass(VisionDataset):
-    """The images of one LMDB database; targets are None. Needs the package ``lmdb``.
+    """The images of one LMDB database; targets are None. Needs the extra ``lmdb``.
 
     Args:
         root: the database's folder.
@@ -69,7 +71,7 @@ class LSUNClass(VisionDataset):
 
 
 class LSUN(VisionDataset):
-    """Photographs of ten kinds of scenes, 120,000 to 3 million a kind. Needs the package ``lmdb``.
+    """Photographs of ten kinds of scenes, 120,000 to 3 million a kind. Needs the extra ``lmdb``.
 
     Args:
         root: the folder that holds a database each, such as ``bedroom_train_lmdb``.

@@ -18,7 +18,7 @@ from vision.datasets.vision import VisionDataset
 class PCAM(VisionDataset):
     """Pieces of lymph node tissue, 96 x 96 colour; 1 if the middle 32 x 32 pixels hold a tumour, else 0.
 
-    Reading needs the package ``h5py``.
+    Reading needs the extra ``hdf5``.
 
     Args:
         root: the folder that holds ``pcam``.
@@ -101,7 +101,9 @@ class PCAM(VisionDataset):
         try:
             import h5py
         except ModuleNotFoundError:
-            raise ModuleNotFoundError("PCAM: its files are HDF5; install the package h5py to read them") from None
+            raise ModuleNotFoundError(
+                "PCAM: its files are HDF5, which the library h5py reads; install it with: pip install 'eagerkit[hdf5]'"
+            ) from None
         try:
             with h5py.File(path) as file:
                 return file[name].shape if index is None else file[name][index]

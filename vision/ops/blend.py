@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from framework.autograd.op import Op, apply
 from framework.devices import array_module, scipy_for
-from framework.kernels import threads
+from framework.kernels.generic.boxes import product
 
-PART = 2048  # rows that one thread computes at a time
 GATHERED = 1 << 22  # elements that a gradient of weights gathers at a time
 
 
@@ -42,27 +39,13 @@ class Pattern:
         return self.matrix(array_module(self.columns).ones(len(self.columns), "float32")).tocoo().row
 
 
-def _product(matrix: Any, x: Any) -> Any:
-    """A sparse matrix (R, M) times a dense one (M, C), in as many threads as there are."""
-    rows = matrix.shape[0]
-    if array_module(x) is not np or rows <= PART or threads.current() == 1:
-        return matrix @ x
-    out = np.empty((rows, x.shape[1]), x.dtype)
-
-    def part(start: int) -> None:
-        out[start : start + PART] = matrix[start : start + PART] @ x
-
-    threads.parallel(part, range(0, rows, PART))
-    return out
-
-
 class Blend(Op):
     """``S @ x``: each row of the result is a weighted sum of rows of ``x``."""
 
     def forward(self, x: Any, weights: Any, pattern: Pattern) -> Any:
         self.pattern = pattern
         self.save(x if self.needs[1] else None, weights if self.needs[0] else None)
-        return _product(pattern.matrix(weights), x)
+        return product(pattern.matrix(weights), x)
 
     def backward(self, g: Any) -> Any:
         x, weights = self.saved
@@ -76,7 +59,7 @@ class Spread(Op):
     def forward(self, g: Any, weights: Any, pattern: Pattern) -> Any:
         self.pattern = pattern
         self.save(g if self.needs[1] else None, weights if self.needs[0] else None)
-        return _product(pattern.matrix(weights).T.tocsr(), g)
+        return product(pattern.matrix(weights).T.tocsr(), g)
 
     def backward(self, gx: Any) -> Any:
         g, weights = self.saved

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from framework import nn
+from framework.autograd.op import Op, apply
+from framework.kernels import choose
+from framework.kernels.generic.boxes import samples
 from vision.ops import regions
 from vision.ops.blend import blend
 
@@ -35,7 +38,8 @@ def roi_align(
         (N, C, H, W), K boxes -> (K, C, PH, PW).
 
     Raises:
-        ShapeError, DtypeError, BoundsError: the operands are not as said.
+        ShapeError, DtypeError, BoundsError: the operands are not as said. On a GPU, which is not waited for, boxes in one
+            tensor are taken as they are, and one of a feature map that is not there gives nan.
 
     Example:
         >>> roi_align(framework.rand(1, 8, 16, 16), [framework.tensor([[0.0, 0.0, 8.0, 8.0]])], 4).shape
@@ -43,15 +47,9 @@ def roi_align(
 
     Reference: He et al., "Mask R-CNN", https://arxiv.org/abs/1703.06870
     """
-    features, rois, bins = regions.checked("roi_align", input, boxes, output_size)
-    shift = 0.5 if aligned else 0.0
-    starts, pixels, weights = _samples(
-        features, rois, bins, spatial_scale, sampling_ratio, shift, 0.0 if aligned else 1.0
-    )
-    n, channels, height, width = features.shape
-    pattern, weights = regions.pattern_for(features, starts, pixels, weights, n * height * width)
-    rows = features.permute(0, 2, 3, 1).reshape(n * height * width, channels)
-    return regions.as_maps(blend(rows, weights, pattern), len(rois), bins, input.dtype)
+    features, rois, bins = regions.checked("roi_align", input, boxes, output_size, beside=True)
+    y = apply(_Align, features, rois=rois, bins=bins, scale=spatial_scale, ratio=sampling_ratio, aligned=aligned)
+    return y.to(input.dtype)
 
 
 def ps_roi_align(
@@ -73,24 +71,38 @@ def ps_roi_align(
     """
     features, rois, bins = regions.checked("ps_roi_align", input, boxes, output_size)
     rows = regions.bin_planes("ps_roi_align", features, bins)
-    starts, pixels, weights = _samples(features, rois, bins, spatial_scale, sampling_ratio, 0.5, 0.0)
+    starts, pixels, weights = samples(rois, bins, features.shape[2:], spatial_scale, sampling_ratio, 0.5, False)
     pixels = regions.own_plane(starts, pixels, bins)
     pattern, weights = regions.pattern_for(features, starts, pixels, weights, rows.shape[0])
     return regions.as_maps(blend(rows, weights, pattern), len(rois), bins, input.dtype)
 
 
-def _samples(
-    features: Any, rois: Any, bins: tuple[int, ...], scale: float, ratio: int, shift: float, least: float
-) -> tuple[Any, Any, Any]:
-    """Every bin's pixels and weights, for boxes moved by ``-shift`` and of at least the side ``least``."""
-    kind = rois.dtype.type
-    corners = rois[:, 1:] * kind(scale) - kind(shift)
-    axes = []
-    for axis, count, pixels in ((1, bins[0], features.shape[2]), (0, bins[1], features.shape[3])):
-        length = corners[:, axis + 2] - corners[:, axis]
-        length = length.clip(min=least) if least else length
-        axes.append(regions.sampled(corners[:, axis], length, count, ratio, pixels))
-    return regions.crossed(axes[0], axes[1], rois[:, 0].astype("int64"), bins)
+class _Align(Op):
+    """Each region's bins, the means of samples."""
+
+    name = "RoiAlign"
+
+    def forward(self, x: Any, kernel: Any = None, state: Any = None, **where: Any) -> Any:
+        self.where, self.shape = where, x.shape
+        self.kernel = kernel or choose("boxes", x, where["rois"])
+        y, self.state = self.kernel.roi_align(x, **where, state=state)
+        return y
+
+    def backward(self, g: Any) -> Any:
+        return apply(_AlignGradient, g, shape=self.shape, kernel=self.kernel, state=self.state, **self.where)
+
+
+class _AlignGradient(Op):
+    """Each bin's gradient, shared among the pixels of its samples."""
+
+    name = "RoiAlignGradient"
+
+    def forward(self, g: Any, shape: Any, kernel: Any, state: Any, **where: Any) -> Any:
+        self.where, self.kernel, self.state = where, kernel, state
+        return kernel.roi_align_gradient(g, shape=shape, state=state, **where)
+
+    def backward(self, gx: Any) -> Any:
+        return apply(_Align, gx, kernel=self.kernel, state=self.state, **self.where)
 
 
 class RoIAlign(nn.Module):

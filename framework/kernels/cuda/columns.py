@@ -1,6 +1,6 @@
 """The sums of a matrix's columns on the GPU, in two stages: the same in each run.
 
-    Not yet run on a GPU: compiled, and compared with NumPy on the host (tests/gpu).
+Not yet run on a GPU: compiled, and compared with NumPy on the host (tests/gpu).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, aligned, blocks, kernel, real
+from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, aligned, blocks, in_order_of, kernel, real
 from framework.kernels.generic import dropout as generic
 from framework.kernels.generic.passes import order
 from framework.kernels.layout import is_last
@@ -56,24 +56,26 @@ def drop(x: Any, p: float, scale: float, generator: Any) -> tuple[Any, Any]:
 
 def apply_mask(x: Any, mask: Any, scale: float) -> Any:
     """``x * scale`` where the mask holds, 0 elsewhere."""
-    if order(x) is None:
-        x = import_module("cupy").ascontiguousarray(x)
-    y, factor = import_module("cupy").empty_like(x), _factor(x, scale)
-    if mask.strides == tuple(step // x.itemsize for step in x.strides) and mask.shape == x.shape:
+    cupy = import_module("cupy")
+    if mask.shape == x.shape:
+        mask = mask if order(mask) is not None else cupy.ascontiguousarray(mask)
+        x = in_order_of(x, mask)
+        y = cupy.empty_like(x)
         vector = BYTES // x.itemsize if aligned(BYTES, x, mask) else 1
-        arguments = (y, x, mask, np.int64(x.size), factor)
         kernel("dropout", "apply", T=CTYPES[x.dtype], V=vector)(
-            (blocks(x.size, THREADS * vector),), (THREADS,), arguments
+            (blocks(x.size, THREADS * vector),), (THREADS,), (y, x, mask, np.int64(x.size), _factor(x, scale))
         )
         return y
+    if order(x) is None:
+        x = cupy.ascontiguousarray(x)
     last = x.ndim > 2 and is_last(x)
     if x.ndim < 2 or mask.shape != x.shape[:2] + (1,) * (x.ndim - 2) or not (last or x.flags.c_contiguous):
         return generic.apply_mask(x, mask, scale)
-    flags = mask if mask.flags.c_contiguous else import_module("cupy").ascontiguousarray(mask)
+    y, flags = cupy.empty_like(x), cupy.ascontiguousarray(mask)
     sample = math.prod(x.shape[1:])
     steps = (np.int64(sample), np.int64(1 if last else sample // x.shape[1]), np.int64(x.shape[1]))
     kernel("dropout", "apply_channels", T=CTYPES[x.dtype], V=1)(
-        (blocks(x.size, THREADS),), (THREADS,), (y, x, flags, np.int64(x.size), factor, *steps)
+        (blocks(x.size, THREADS),), (THREADS,), (y, x, flags, np.int64(x.size), _factor(x, scale), *steps)
     )
     return y
 

@@ -112,6 +112,23 @@ def width(length: int, *arrays: Any) -> int:
     return most if length % most == 0 and aligned(BYTES, *arrays) else 1
 
 
+def alike(a: Any, b: Any) -> bool:
+    """Whether two arrays of one shape have their elements in the same order in memory."""
+    one, other = a.itemsize, b.itemsize
+    if one == other and a.strides == b.strides:
+        return True
+    return all(n < 2 or s * other == t * one for n, s, t in zip(a.shape, a.strides, b.strides, strict=True))
+
+
+def in_order_of(x: Any, like: Any) -> Any:
+    """x in the memory order of another array that has no gaps: itself or a copy."""
+    if alike(x, like):
+        return x
+    copy = import_module("cupy").empty_like(like, dtype=x.dtype)
+    copy[...] = x
+    return copy
+
+
 def real(dtype: Any) -> Any:
     """The dtype that numbers of a floating dtype are computed in."""
     return _FLOAT32 if dtype in dtypes.HALF else dtype

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from framework.kernels.cuda.columns import column_sums
-from framework.kernels.cuda.modules import CTYPES, FLOATS, blocks, kernel, real, width
+from framework.kernels.cuda.modules import CTYPES, FLOATS, blocks, in_order_of, kernel, real, width
 from framework.kernels.cuda.row_norm import layer_norm as layer_norm
 from framework.kernels.cuda.row_norm import layer_norm_gradient as layer_norm_gradient
 from framework.kernels.cuda.row_norm import rms_norm as rms_norm
@@ -50,7 +50,7 @@ class _View:
         vector: how many elements an access moves.
     """
 
-    def __init__(self, x: Any, weight: Any, apart: bool = False, like: Any = None) -> None:
+    def __init__(self, x: Any, weight: Any, apart: bool = False) -> None:
         cupy = import_module("cupy")
         n, self.channels = x.shape[:2]
         length = math.prod(x.shape[2:])
@@ -136,7 +136,10 @@ def _normalized(view: _View, groups: int, bias: Any, eps: float) -> tuple[Any, A
     parts = view.parts("moments", view.array)
     mean, variance, rstd = (view.empty(view.samples, groups) for _ in range(3))
     scale, shift = (view.empty(view.samples, view.channels) for _ in range(2))
-    weight, bias = view.weight, bias if bias is None or view.weight is None else bias.astype(view.weight.dtype, copy=False)
+    weight, bias = (
+        view.weight,
+        bias if bias is None or view.weight is None else bias.astype(view.weight.dtype, copy=False),
+    )
     if weight is None and bias is not None:
         bias = bias.astype(real(view.array.dtype), copy=False)
     view.finish(
@@ -165,10 +168,7 @@ def _gradients(
     """The gradients of x, weight and bias; mean and rstd are (S, groups)."""
     cupy, x, groups = import_module("cupy"), view.array, mean.shape[1]
     mean, rstd = (cupy.ascontiguousarray(v, real(x.dtype)) for v in (mean, rstd))
-    if g.strides != x.strides or g.dtype != x.dtype:
-        copy = cupy.empty_like(x)
-        copy[...] = g
-        g = copy
+    g = in_order_of(g if g.dtype == x.dtype else g.astype(x.dtype), x)
     parts = view.parts("gradient_sums", g, x, mean, np.int64(view.channels // groups))
     sums = view.empty(view.samples, 2 * view.channels)
     scale, factor, offset = (
@@ -180,7 +180,11 @@ def _gradients(
     )  # fmt: skip
     dx = None
     if wanted[0]:
-        dx = view.elementwise("affine", g, scale, NULL) if fixed else view.elementwise("combine", g, x, scale, factor, offset)
+        dx = (
+            view.elementwise("affine", g, scale, NULL)
+            if fixed
+            else view.elementwise("combine", g, x, scale, factor, offset)
+        )
     total = sums[0] if view.samples == 1 else column_sums(sums)
     channels = view.channels
     return dx, total[:channels] if wanted[1] else None, total[channels:] if wanted[2] else None

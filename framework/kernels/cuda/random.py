@@ -44,7 +44,8 @@ class Stream:
         """The stream of a NumPy Philox bit generator, from where it is on."""
         state = host.state
         key, counter = (
-            sum(int(word) << 64 * place for place, word in enumerate(state["state"][name])) for name in ("key", "counter")
+            sum(int(word) << 64 * place for place, word in enumerate(state["state"][name]))
+            for name in ("key", "counter")
         )
         spare = int(state["uinteger"]) if state["has_uint32"] else None
         return cls(key, 4 * counter - (4 - state["buffer_pos"]), spare)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from framework.kernels.cuda.columns import column_sums
-from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, aligned, blocks, kernel, real, width
+from framework.kernels.cuda.modules import BYTES, CTYPES, aligned, blocks, kernel, real, width
 from framework.kernels.cuda.rows import share
 
 NULL = np.uint64(0)
@@ -43,7 +43,7 @@ def _forward(x: Any, weight: Any, bias: Any, eps: float, centered: int) -> tuple
         y, x, _or_null(weight), _or_null(bias), mean if centered else NULL, rstd, kind.type(eps), np.int64(rows),
         np.int32(length),
     )  # fmt: skip
-    kernel("row_norm", "norm", **types, **macros, CENTERED=centered)(grid, block, arguments)
+    kernel("row_norm", "row_norm", **types, **macros, CENTERED=centered)(grid, block, arguments)
     return y, mean, rstd
 
 
@@ -59,7 +59,8 @@ def layer_norm_gradient(
     means = _or_null(mean)
     sizes = (np.int64(rows), np.int32(length))
     vector = _vector(length, (g, x), weight)
-    parts, summed = None, any(wanted[1:])
+    parts: Any = None
+    summed = any(wanted[1:])
     kept = next((k for k in _kept(vector) if k * vector * MOST >= length), 0)
     if kept:
         threads = 32 * blocks(length, 32 * kept * vector)
@@ -79,7 +80,7 @@ def layer_norm_gradient(
             parts = cupy.empty((splits, 2 * length), kind)
             columns = (parts, g, x, means, rstd, *sizes, np.int64(each))
             kernel("row_norm_gradient", "norm_columns", **types)((blocks(length, 256), splits), (256,), columns)
-    sums = None if parts is None else column_sums(parts)
+    sums: Any = column_sums(parts) if summed else None
     return dx, sums[:length] if wanted[1] else None, sums[length:] if wanted[2] else None
 
 
@@ -107,8 +108,3 @@ def _vector(length: int, arrays: tuple[Any, ...], *vectors: Any) -> int:
     """How many elements of a row an access may move, with as many of a weight."""
     vector = width(length, *arrays)
     return vector if all(v is None or aligned(vector * v.itemsize, v) for v in vectors) else 1
-
-
-def serves(x: Any) -> bool:
-    """Whether there is a kernel for the rows of an array."""
-    return x.dtype in FLOATS

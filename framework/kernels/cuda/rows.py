@@ -1,6 +1,6 @@
 """How the rows of an array are shared out among the threads of a GPU, for kernels that read each row once.
 
-    Not yet run on a GPU: used by kernels that are compiled, and checked on the host (tests/gpu).
+Not yet run on a GPU: used by kernels that are compiled, and checked on the host (tests/gpu).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ LONGEST = 1024  # threads that a row gets which does not fit into registers
 SHARES = ((32, 32, 1), (128, 32, 4), (512, 128, 4), (2048, 512, 4))
 
 
-def share(rows: int, length: int, *arrays: Any, vector: int | None = None) -> tuple[dict[str, int], tuple[int], tuple[int, int]]:
+def share(
+    rows: int, length: int, *arrays: Any, vector: int | None = None
+) -> tuple[dict[str, int], tuple[int], tuple[int, int]]:
     """The macros V and K, the grid and the block for rows of a length in arrays of one element type, in whole memory.
 
     V is how many elements an access moves, found from the arrays if not given, and K how many of these a thread keeps; 0

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from framework.kernels.cuda.modules import CTYPES, FLOATS, blocks, kernel, real, width
+from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, aligned, blocks, in_order_of, kernel, real
 from framework.kernels.cuda.rows import share
 from framework.kernels.generic import softmax as generic
 
@@ -63,7 +63,9 @@ def _forward(x: Any, axis: int, log: int) -> Any:
     types = {"T": CTYPES[x.dtype], "P": CTYPES[x.dtype], "LOG": log}
     if _inner(x, axis) == 1:
         macros, grid, block = share(x.size // length, length, x)
-        kernel("softmax", "softmax", **types, **macros)(grid, block, (y, x, np.int64(x.size // length), np.int32(length)))
+        kernel("softmax", "softmax", **types, **macros)(
+            grid, block, (y, x, np.int64(x.size // length), np.int32(length))
+        )
     else:
         _columns("softmax", "softmax_columns", types, x, axis, (y, x))
     return y
@@ -71,7 +73,7 @@ def _forward(x: Any, axis: int, log: int) -> Any:
 
 def _backward(g: Any, y: Any, axis: int, log: int) -> Any:
     y, axis = _readable(y, axis)
-    g = _like(g, y)
+    g = in_order_of(g if g.dtype == y.dtype else g.astype(y.dtype), y)
     d, length = import_module("cupy").empty_like(y), y.shape[axis]
     types = {"T": CTYPES[y.dtype], "P": CTYPES[y.dtype], "LOG": log}
     if _inner(y, axis) == 1:
@@ -92,7 +94,7 @@ def cross_entropy(
     length = logits.shape[1]
     samples = logits.size // length
     loss = cupy.empty(target.shape, kind)
-    p = _probabilities(logits, kind) if probabilities else None
+    p = cupy.empty_like(logits, dtype=kind) if probabilities else None
     types = {"T": CTYPES[logits.dtype], "P": CTYPES[kind]}
     weight = NULL if class_weight is None else cupy.ascontiguousarray(class_weight, kind)
     arguments = (
@@ -113,7 +115,7 @@ def cross_entropy_backward(p: Any, target: Any, scale: Any, smooth: Any, class_w
     """``p * (scale + smooth * mass) - scale * onehot - smooth * class_weight``: the gradient in the logits."""
     cupy, kind = import_module("cupy"), p.dtype
     p, _ = _readable(p, 1)
-    d, vector = cupy.empty_like(p), width(p.size, p)
+    d, vector = cupy.empty_like(p), BYTES // p.itemsize if aligned(BYTES, p) else 1
     weight = mass = NULL
     if smooth is not None and class_weight is not None:
         weight = cupy.ascontiguousarray(class_weight, kind)
@@ -123,7 +125,9 @@ def cross_entropy_backward(p: Any, target: Any, scale: Any, smooth: Any, class_w
         np.int64(p.size), np.int32(p.shape[1]), np.int64(_inner(p, 1)),
     )  # fmt: skip
     types = {"T": CTYPES[kind], "P": CTYPES[kind], "V": vector, "K": 0}
-    kernel("cross_entropy", "cross_entropy_gradient", **types)((blocks(p.size, THREADS * vector),), (THREADS,), arguments)
+    kernel("cross_entropy", "cross_entropy_gradient", **types)(
+        (blocks(p.size, THREADS * vector),), (THREADS,), arguments
+    )
     return d
 
 
@@ -166,19 +170,6 @@ def _readable(x: Any, axis: int) -> tuple[Any, int]:
         return x, axis
     copy = import_module("cupy").ascontiguousarray(moved)
     return copy.transpose(*range(axis), x.ndim - 1, *range(axis, x.ndim - 1)), axis
-
-
-def _like(g: Any, y: Any) -> Any:
-    """g in the memory order and the type of y."""
-    if g.strides == y.strides and g.dtype == y.dtype:
-        return g
-    copy = import_module("cupy").empty_like(y)
-    copy[...] = g
-    return copy
-
-
-def _probabilities(logits: Any, kind: Any) -> Any:
-    return import_module("cupy").empty_like(logits, dtype=kind)
 
 
 def _columns(file: str, name: str, types: dict[str, Any], x: Any, axis: int, arguments: tuple[Any, ...]) -> None:

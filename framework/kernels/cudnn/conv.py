@@ -6,6 +6,8 @@ Weights go as they lie, too: cuDNN reorders one of PyTorch's order itself at eve
 kernel reads where the channels of a group are no multiple of 8, so that such a weight is reordered here. One that does
 not change is reordered once, where the caller has a place to keep it.
 
+Windows of few channels that do not overlap are a product of matrices (``patches.py``).
+
 Bias, residual and ReLU are added in the same kernel. Other activations are passes of their own: cuDNN would compile a
 kernel for each shape.
 
@@ -18,6 +20,8 @@ from __future__ import annotations
 from typing import Any
 
 from framework.devices import array_module
+from framework.kernels.cuda.columns import column_sums
+from framework.kernels.cudnn import patches
 from framework.kernels.cudnn.library import kind_of, off
 from framework.kernels.cudnn.plans import Ints, Plan, Refused, Sketch, instead, planned, rows_first
 from framework.kernels.generic.activation import Activation
@@ -28,7 +32,7 @@ from framework.kernels.registry import choose
 
 NAME = "cudnn"
 VECTOR = 8  # channels of a group that its fast kernels read at once
-FUSED: tuple[Activation | None, ...] = (None, ("relu",))
+RELU = ("relu",)
 
 
 def declines(x: Any, weight: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> str | None:
@@ -102,8 +106,8 @@ def _options(where: tuple[Ints, Ints, Ints]) -> dict[str, list[int]]:
     return {"stride": list(stride), "padding": list(padding), "dilation": list(dilation)}
 
 
-def _plan(sketch: Sketch) -> Plan:
-    return Plan(sketch, rounds=convolutions_round() != "ieee", timed=True)
+def _plan(sketch: Sketch, kind: str) -> Plan:
+    return Plan(sketch, rounds=kind != "FLOAT" or convolutions_round() != "ieee", timed=True)
 
 
 @planned
@@ -125,7 +129,7 @@ def forward_plan(
     if relu:
         found = sketch.graph.relu(input=found)
     sketch.output(found, y, _steps(y, y_last), kind)
-    return _plan(sketch)
+    return _plan(sketch, kind)
 
 
 @planned
@@ -139,7 +143,7 @@ def input_gradient_plan(
     filters = sketch.input(weight, _steps(weight, weight_last), kind)
     found = sketch.graph.conv_dgrad(loss=gradient, filter=filters, **_options(where))
     sketch.output(found, x, _steps(x, x_last), kind)
-    return _plan(sketch)
+    return _plan(sketch, kind)
 
 
 @planned
@@ -153,7 +157,7 @@ def weight_gradient_plan(
     gradient = sketch.input(y, _steps(y, y_last), kind)
     found = sketch.graph.conv_wgrad(image=source, loss=gradient, **_options(where))
     sketch.output(found, weight, _steps(weight, weight_last), kind)
-    return _plan(sketch)
+    return _plan(sketch, kind)
 
 
 def forward(
@@ -166,6 +170,8 @@ def forward(
         residual: what is added before the activation, of the output's shape; or None.
         kept: where what is made of the weight may be kept, while the weight does not change; or None.
     """
+    if residual is None and patches.serves(weight.shape, stride, padding, dilation, groups):
+        return _activated(patches.forward(x, weight, bias), activation)
     given = weight
     x, x_last = laid(x)
     weight, weight_last = _filters(weight, kept)
@@ -181,14 +187,18 @@ def forward(
     try:
         plan = forward_plan(
             kind_of(x), dims[0], x_last, dims[1], weight_last, dims[2], y_last, _where(stride, padding, dilation),
-            bias is not None, residual is not None, activation == ("relu",),
+            bias is not None, residual is not None, activation == RELU,
         )  # fmt: skip
     except Refused as why:
-        where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        other = instead("conv", why, x, given, **where)
-        return other.forward(x, given, bias, **where, residual=residual, activation=activation)
+        where = (stride, padding, dilation, groups)
+        other = instead("conv", why, x, given, *where)
+        return other.forward(x, given, bias, *where, residual=residual, activation=activation)
     plan.run(*arrays, y)
-    if activation in FUSED:
+    return y if activation == RELU else _activated(y, activation)
+
+
+def _activated(y: Any, activation: Activation | None) -> Any:
+    if activation is None:
         return y
     name, *params = activation
     return getattr(choose("activation", y, kind=name), name)(y, *params)
@@ -230,8 +240,8 @@ def input_gradient(
             kind_of(g), dims[0], g.ndim > 3, dims[1], weight_last, dims[2], y_last, _where(stride, padding, dilation)
         )
     except Refused as why:
-        where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return instead("conv", why, g, given, **where).input_gradient(g, given, bias, lengths, **where)
+        where = (stride, padding, dilation, groups)
+        return instead("conv", why, g, given, *where).input_gradient(g, given, bias, lengths, *where)
     plan.run(g, weight, x)
     if bias is not None:
         x += bias.reshape(-1, *(1 for _ in lengths))
@@ -241,6 +251,8 @@ def input_gradient(
 def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
     """What ``forward`` gives back to its weight, of ``shape`` (O, C / groups, *kernel), from g and x."""
     xp, shape = array_module(g), tuple(shape)
+    if patches.serves(shape, stride, padding, dilation, groups):
+        return patches.weight_gradient(laid(g)[0], x, shape)
     g, y_last = laid(_whole(g, x.shape[2:], shape[2:], stride, padding, dilation))
     x, x_last = laid(x)
     rows = _reads_rows(shape)
@@ -251,8 +263,8 @@ def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, di
             kind_of(g), dims[0], x_last, dims[1], not rows, dims[2], y_last, _where(stride, padding, dilation)
         )
     except Refused as why:
-        where = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return instead("conv", why, g, out, **where).weight_gradient(g, x, shape, **where)
+        where = (stride, padding, dilation, groups)
+        return instead("conv", why, g, out, *where).weight_gradient(g, x, shape, *where)
     plan.run(x, g, out)
     return xp.ascontiguousarray(out)
 
@@ -260,9 +272,7 @@ def weight_gradient(g: Any, x: Any, shape: Ints, stride: Ints, padding: Ints, di
 def bias_gradient(g: Any) -> Any:
     """The sum of g (N, O, *outputs) over all axes but the channels."""
     g, channels_last = laid(g)
-    xp = array_module(g)
-    if channels_last:
-        rows = g.transpose(0, *range(2, g.ndim), 1).reshape(-1, g.shape[1])
-        ones = xp.ones((1, rows.shape[0]), g.dtype)
-        return choose("gemm", ones, rows).matmul(ones, rows)[0]
-    return g.sum((0, 2), dtype="float32").astype(g.dtype, copy=False)
+    if not channels_last:
+        return g.sum((0, 2), dtype="float32").astype(g.dtype, copy=False)
+    rows = g.transpose(0, *range(2, g.ndim), 1).reshape(-1, g.shape[1])
+    return column_sums(rows).astype(g.dtype, copy=False)

@@ -12,7 +12,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from framework.devices import array_module
+from framework.kernels.cuda import norm as own
+from framework.kernels.cuda.modules import blocks, kernel
+from framework.kernels.cuda.norm import affine as affine
+from framework.kernels.cuda.norm import group_norm as group_norm
+from framework.kernels.cuda.norm import group_norm_gradient as group_norm_gradient
 from framework.kernels.cudnn import library
 from framework.kernels.cudnn.conv import empty, laid
 from framework.kernels.cudnn.library import kind_of, off
@@ -20,6 +27,7 @@ from framework.kernels.cudnn.plans import Ints, Plan, Refused, Sketch, instead, 
 from framework.kernels.layout import is_last, strides_last
 
 NAME = "cudnn"
+THREADS = 256
 BYTES = 16  # of a vector, which the channels of batch norm have to fill
 
 
@@ -135,9 +143,10 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, An
     y = empty(xp, x.shape, x.dtype, last and x.ndim > 2)
     mean, rstd = xp.empty(channels, "float32"), xp.empty(channels, "float32")
     plan.run(x, factors, offsets, y, mean, rstd)
-    variance = rstd * rstd
-    xp.divide(1, variance, out=variance)
-    variance -= eps
+    variance = xp.empty(channels, "float32")
+    kernel("cudnn", "variance")(
+        (blocks(channels, THREADS),), (THREADS,), (variance, rstd, np.float32(eps), np.int32(channels))
+    )
     return y, mean, variance
 
 
@@ -146,7 +155,7 @@ def batch_norm_gradient(
 ) -> tuple[Any, Any, Any]:
     """The gradients of ``batch_norm``, or of ``affine`` if the statistics are ``fixed``; None where not ``wanted``."""
     if fixed:
-        return _own().batch_norm_gradient(g, x, mean, rstd, weight, fixed, wanted)  # type: ignore[no-any-return]
+        return own.batch_norm_gradient(g, x, mean, rstd, weight, fixed, wanted)  # type: ignore[no-any-return]
     given, xp, channels = x, array_module(x), x.shape[1]
     x, last = _laid(x)
     factors = _vector(weight, x, channels, 1)
@@ -262,15 +271,3 @@ def layer_norm_gradient(
         db = xp.empty(count, factors.dtype)
         plan.run(g, x, factors, mean, rstd, dx, dw, db)
     return dx if wanted[0] else None, dw if wanted[1] else None, db if wanted[2] else None
-
-
-def _own() -> Any:
-    """Our own kernels of norms."""
-    from framework.kernels.cuda import norm
-
-    return norm
-
-
-def affine(x: Any, scale: Any, shift: Any) -> Any:
-    """``x * scale + shift`` with one of each a channel: batch norm by known statistics."""
-    return _own().affine(x, scale, shift)

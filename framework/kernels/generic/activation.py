@@ -134,7 +134,7 @@ def hardtanh_backward(g: Any, y: Any, low: float, high: float) -> Any:
 
 def threshold(x: Any, threshold: float, value: float) -> Any:
     """``x`` above the threshold, ``value`` elsewhere."""
-    return array_module(x).where(x <= threshold, x.dtype.type(value), x)
+    return array_module(x).where(x <= threshold, x.dtype.type(value), x).astype(x.dtype, copy=False)
 
 
 def threshold_backward(g: Any, x: Any, threshold: float, value: float) -> Any:

@@ -8,6 +8,7 @@ Reference: https://arxiv.org/abs/2205.14135 (FlashAttention), whose recomputatio
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from framework import dtypes
 from framework.devices import array_module
 from framework.kernels.generic.softmax import sum_along
+from framework.kernels.registry import choose
 
 NAME = "generic"
 
@@ -28,25 +30,27 @@ def declines(q: Any, k: Any, v: Any, **params: Any) -> None:
 
 
 def forward(
-    q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float, differentiable: bool
+    q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, dropout: float, generator: Any, differentiable: bool
 ) -> Any:
-    """``softmax(q @ k.T * scale + bias) @ v``, and what ``backward`` needs of it.
+    """``dropout(softmax(q @ k.T * scale + bias)) @ v``, and what ``backward`` needs of it.
 
     Args:
         q, k, v: (..., L, E), (..., S, E) and (..., S, D) with the same leading dims.
         bias: (..., L, S), expanded to the same leading dims: bool (True takes part) or a number to add; or None.
         causal: whether query i sees only the keys up to i.
         scale: multiplies the scores.
-        keep: bool like bias, the probabilities that dropout leaves; or None.
-        keep_scale: multiplies what dropout leaves.
+        dropout: the share of the probabilities to drop; the others are divided by ``1 - dropout``.
+        generator: what draws them; may be None where nothing is dropped.
         differentiable: whether ``backward`` may be called.
 
     Returns:
-        The output (..., L, D), and the logarithm of each row's denominator (..., L, 1), +inf where no key takes part.
+        The output (..., L, D), and for ``backward`` the logarithm of each row's denominator (..., L, 1), +inf where no
+        key takes part, with the mask of what dropout left.
     """
     xp = array_module(q)
-    if xp is np and bias is None and keep is None and not differentiable and 0 < q.size * k.shape[-2] <= SMALL:
+    if xp is np and bias is None and not dropout and not differentiable and 0 < q.size * k.shape[-2] <= SMALL:
         return _small(xp, q, k, v, causal, scale), None
+    keep, keep_scale = drawn(q, k, dropout, generator), left_scale(dropout)
     out = xp.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
     wide = np.float32 if q.dtype in dtypes.HALF else q.dtype
     norm = xp.empty((*q.shape[:-1], 1), wide)
@@ -65,7 +69,24 @@ def forward(
         y = s @ _wide(v[(*heads, columns)], wide)
         y /= xp.where(none, 1, total).astype(wide)
         out[(*heads, rows)] = y
-    return out, norm
+    return out, (norm, keep)
+
+
+def drawn(q: Any, k: Any, dropout: float, generator: Any) -> Any:
+    """A bool mask (..., L, S) of the probabilities that dropout leaves; None where it drops none."""
+    if not dropout:
+        return None
+    return choose("dropout", q).keep_mask((*q.shape[:-1], k.shape[-2]), dropout, generator)
+
+
+def left_scale(dropout: float) -> float:
+    """What multiplies the probabilities that dropout leaves."""
+    return 1 / (1 - dropout) if dropout < 1 else 0.0
+
+
+def keep_mask(kept: Any) -> Any:
+    """The mask of what dropout left, of what ``forward`` kept; None where it dropped nothing."""
+    return kept[1]
 
 
 def _small(xp: Any, q: Any, k: Any, v: Any, causal: bool, scale: float) -> Any:
@@ -78,7 +99,7 @@ def _small(xp: Any, q: Any, k: Any, v: Any, causal: bool, scale: float) -> Any:
         xp.copyto(s, -np.inf, where=xp.arange(k.shape[-2]) > xp.arange(q.shape[-2])[:, None])
     elif causal:
         s, v = s[..., :1], v[..., :1, :]
-    s -= xp.maximum.reduce(s, -1, None, None, True)
+    s -= s.max(-1, None, True)
     xp.exp(s, s)
     s /= xp.add.reduce(s, -1, None, None, True)
     if q.shape[-2] == 1:
@@ -90,11 +111,11 @@ def _small(xp: Any, q: Any, k: Any, v: Any, causal: bool, scale: float) -> Any:
 
 
 def backward(
-    g: Any, q: Any, k: Any, v: Any, out: Any, norm: Any, bias: Any, causal: bool, scale: float, keep: Any,
-    keep_scale: float, bias_gradient: bool
+    g: Any, q: Any, k: Any, v: Any, out: Any, kept: Any, bias: Any, causal: bool, scale: float, dropout: float,
+    bias_gradient: bool
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
-    xp = array_module(q)
+    xp, (norm, keep), keep_scale = array_module(q), kept, left_scale(dropout)
     wide = norm.dtype
     dq, dk, dv = (room_for_gradient(xp, x, wide) for x in (q, k, v))
     dk[...] = dv[...] = 0
@@ -127,6 +148,61 @@ def backward(
 def room_for_gradient(xp: Any, x: Any, kind: Any) -> Any:
     """An array like x in the order of x's memory. Of expanded keys that order would put the expanded axis innermost."""
     return xp.empty(x.shape, kind) if 0 in x.strides else xp.empty_like(x, dtype=kind)
+
+
+def order_together(q: Any, k: Any, v: Any, places: tuple[int, int, int]) -> list[int] | None:
+    """The order in memory of the axes (which of the three, then an array's own) of three arrays that one projection gave;
+    None for others.
+
+    Args:
+        places: the addresses of the three arrays.
+    """
+    if q.shape != k.shape or q.shape != v.shape or q.strides != k.strides or q.strides != v.strides:
+        return None
+    step = places[1] - places[0]
+    if step <= 0 or places[2] - places[1] != step:
+        return None
+    lengths, steps = (3, *q.shape), (step, *q.strides)
+    order = sorted(range(len(steps)), key=lambda axis: -steps[axis])
+    expected = q.itemsize
+    for axis in reversed(order):
+        if steps[axis] != expected:
+            return None
+        expected *= max(lengths[axis], 1)
+    return order
+
+
+def side_by_side(xp: Any, q: Any, k: Any, v: Any, places: tuple[int, int, int]) -> Any:
+    """Arrays for the gradients of three arrays that one projection gave, together as these are; None for others."""
+    order = order_together(q, k, v, places)
+    if order is None:
+        return None
+    lengths = (3, *q.shape)
+    return tuple(xp.empty([lengths[axis] for axis in order], q.dtype).transpose(np.argsort(order).tolist()))
+
+
+def head_blocks(
+    lead: tuple[int, ...], queries: int, keys: int, causal: bool, rows: int, block: int
+) -> Iterator[tuple[tuple[slice, ...], slice, slice]]:
+    """Indices (leading, query rows, key columns) of blocks of whole heads, or of some rows of them.
+
+    Args:
+        rows: query rows of a block at most.
+        block: scores of a block at most, if that is not less than a row.
+    """
+    room = max(block // (rows * keys), 1)
+    steps = []
+    for length in reversed(lead):
+        steps.append(min(length, room))
+        room = max(room // length, 1)
+    cuts = [
+        [slice(start, min(start + step, length)) for start in range(0, length, step)]
+        for length, step in zip(lead, reversed(steps), strict=True)
+    ]
+    for heads in itertools.product(*cuts):
+        for start in range(0, queries, rows):
+            stop = min(start + rows, queries)
+            yield heads, slice(start, stop), slice(0, min(stop, keys) if causal else keys)
 
 
 def _wide(x: Any, kind: Any) -> Any:

@@ -17,15 +17,20 @@ import numpy as np
 from framework.kernels import threads
 from framework.kernels.generic.flat import flattened
 
+NAME = "generic"
 SHARED = 1 << 19  # elements from which on threads share the work
 PIECE = 1 << 17  # elements that a thread takes at once
+
+
+def declines(*arrays: Any) -> None:
+    """It serves every call, if only to say that the arrays are not all dense."""
 
 
 def _pieces(flat: list[Any]) -> list[Any]:
     return [array[start : start + PIECE] for array in flat for start in range(0, array.size, PIECE)]
 
 
-def dense(arrays: list[Any]) -> list[Any] | None:
+def _dense(arrays: list[Any]) -> list[Any] | None:
     """Flat views of NumPy arrays of one real floating dtype, float32 or float64; None if they are anything else."""
     flat = []
     for array in arrays:
@@ -38,8 +43,14 @@ def dense(arrays: list[Any]) -> list[Any] | None:
     return flat
 
 
-def length(flat: list[Any]) -> Any:
-    """The Euclidean norm of flat arrays seen as one, a scalar of their dtype."""
+def length(arrays: list[Any]) -> Any:
+    """The Euclidean norm of arrays seen as one vector, a 0-d array of their dtype.
+
+    None if they are anything but dense NumPy arrays of float32, or of float64.
+    """
+    flat = _dense(arrays)
+    if not flat:
+        return None
     pieces = _pieces(flat)
     squares = [0.0] * len(pieces)
 
@@ -50,10 +61,26 @@ def length(flat: list[Any]) -> Any:
         squares = [float(np.dot(piece, piece)) for piece in pieces]
     else:
         threads.parallel(square, range(len(pieces)))
-    return flat[0].dtype.type(math.sqrt(sum(squares)))
+    return np.asarray(math.sqrt(sum(squares)), flat[0].dtype)
 
 
-def scale(flat: list[Any], factor: float) -> None:
+def clip(arrays: list[Any], total: Any, most: float) -> bool:
+    """Multiply arrays, which share no memory, by ``most / (total + 1e-6)`` in place, where that is under 1.
+
+    False, and nothing done, if they are anything but dense NumPy arrays of float32, or of float64.
+    """
+    flat = _dense(arrays) if type(total) is np.ndarray else None
+    if flat is None:
+        return False
+    kind = total.dtype.type
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = kind(most) / (total[()] + kind(1e-6))
+    if not factor >= 1:
+        _scale(flat, float(factor))
+    return True
+
+
+def _scale(flat: list[Any], factor: float) -> None:
     """Multiply flat arrays, which share no memory, by a number, in place."""
 
     def multiply(piece: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from framework.devices import array_module
 
 NAME = "generic"
@@ -15,19 +17,29 @@ def declines(a: Any, b: Any) -> None:
 
 def add(a: Any, b: Any, out: Any = None) -> Any:
     """``a + b``, into ``out`` if given."""
-    return a + b if out is None else array_module(a).add(a, b, out=out)
+    return _combined("add", a, b, out)
 
 
 def sub(a: Any, b: Any, out: Any = None) -> Any:
     """``a - b``, into ``out`` if given."""
-    return a - b if out is None else array_module(a).subtract(a, b, out=out)
+    return _combined("subtract", a, b, out)
 
 
 def mul(a: Any, b: Any, out: Any = None) -> Any:
     """``a * b``, into ``out`` if given."""
-    return a * b if out is None else array_module(a).multiply(a, b, out=out)
+    return _combined("multiply", a, b, out)
 
 
 def div(a: Any, b: Any, out: Any = None) -> Any:
     """``a / b``, into ``out`` if given."""
-    return a / b if out is None else array_module(a).divide(a, b, out=out)
+    return _combined("divide", a, b, out)
+
+
+def _combined(name: str, a: Any, b: Any, out: Any) -> Any:
+    xp = array_module(a)
+    if out is None and xp is not np and a.dtype == b.dtype and a.dtype.kind not in "iub":
+        # CuPy lays its results out row by row; channels-last operands give a channels-last result here as in NumPy
+        like = a if a.size >= b.size else b
+        if not like.flags.c_contiguous and np.broadcast_shapes(a.shape, b.shape) == like.shape:
+            out = xp.empty_like(like)
+    return getattr(xp, name)(a, b) if out is None else getattr(xp, name)(a, b, out=out)

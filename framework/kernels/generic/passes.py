@@ -222,7 +222,8 @@ def running_sum(x: Any, axis: int, kind: Any, reverse: bool = False) -> Any:
         shape = (-1, x.shape[axis], inner)
         _side_by_side(x.reshape(shape), y.reshape(shape), kind)
     else:
-        y = xp.cumsum(x, axis=axis, dtype=kind).astype(x.dtype, copy=False)
+        wide = x.astype(kind) if x.dtype.kind == "V" else x
+        y = xp.cumsum(wide, axis=axis, dtype=kind).astype(x.dtype, copy=False)
     return xp.flip(y, axis) if reverse else y
 
 

@@ -96,7 +96,7 @@ def max_pool(
                     greater = greater * place.dtype.type(number)
                 xp.maximum(place, greater, out=place)
             xp.maximum(best, value, out=best)
-    if taps is not None and source.dtype.kind == "f" and xp.isnan(y).any():
+    if taps is not None and source.dtype.kind == "f" and (xp is not np or np.isnan(y).any()):
         _nan_winners(source, out, won, kernel, stride, padding, dilation)
     y = first(y)
     return y.astype(kind, copy=False), taps
@@ -119,8 +119,7 @@ def _nan_winners(x: Any, y: Any, won: Any, kernel: Ints, stride: Ints, padding: 
         offset = tuple(t * d - p for t, d, p in zip(tap, dilation, padding, strict=True))
         there, here = overlap(offset, stride, x.shape[1:-1], y.shape[1:-1], every)
         if there is not None:
-            place = won[(slice(None), *here)]
-            place[xp.isnan(x[(slice(None), *there)])] = number
+            xp.copyto(won[(slice(None), *here)], number, where=xp.isnan(x[(slice(None), *there)]))
 
 
 def max_pool_gradient(

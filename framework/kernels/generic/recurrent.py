@@ -58,7 +58,8 @@ class State:
         return made, given
 
 
-def _gemm(a: Any, b: Any) -> Any:
+def gemm(a: Any, b: Any) -> Any:
+    """``a @ b`` by the kernel for it."""
     return choose("gemm", a, b).matmul(a, b)
 
 
@@ -82,11 +83,17 @@ def forward(
         reverse: go through the steps from the last to the first.
         training: whether ``backward`` is to follow.
     """
-    kind = x.dtype
-    x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr = _wide(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+    run = {"LSTM": _lstm, "GRU": _gru}.get(mode, _rnn)
+    return forward_by(run, mode, sizes, reverse, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+
+
+def forward_by(
+    run: Callable[..., tuple[Any, ...]], mode: str, sizes: Sequence[int], reverse: bool, *inputs: Any
+) -> tuple[tuple[Any, ...], State]:
+    """``forward`` by a function of all steps, which may be another library's."""
+    kind = inputs[0].dtype
     state = State(sizes, reverse)
-    run: Callable[..., tuple[Any, ...]] = {"LSTM": _lstm, "GRU": _gru}.get(mode, _rnn)
-    outputs = run(mode, state, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+    outputs = run(mode, state, *_wide(*inputs))
     return tuple(o if o.dtype == kind else o.astype(kind) for o in outputs), state
 
 
@@ -95,11 +102,19 @@ def backward(
     w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
 ) -> tuple[Any, ...]:  # fmt: skip
     """The gradients of ``x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr`` from those of the outputs (None where unused)."""
+    run = {"LSTM": _lstm_backward, "GRU": _gru_backward}.get(mode, _rnn_backward)
+    return backward_by(run, mode, state, needs, gradients, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
+
+
+def backward_by(
+    run: Callable[..., tuple[Any, ...]], mode: str, state: State, needs: Sequence[Any], gradients: Sequence[Any], x: Any,
+    h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
+) -> tuple[Any, ...]:  # fmt: skip
+    """``backward`` by a function of all steps."""
     x, h0, c0, w_ih, w_hh, w_hr, *gradients = _wide(x, h0, c0, w_ih, w_hh, w_hr, *gradients)
     xp = array_module(x)
     gy, gh = gradients[:2]
     dh = xp.zeros_like(h0) if gh is None else gh.copy()
-    run: Callable[..., tuple[Any, ...]] = {"LSTM": _lstm_backward, "GRU": _gru_backward}.get(mode, _rnn_backward)
     gc = gradients[2] if mode == "LSTM" else None
     dc = None if mode != "LSTM" else xp.zeros_like(c0) if gc is None else gc.copy()
     d_in, d_rec, dw_hr = run(mode, xp, state, gy, dh, dc, w_hh, w_hr)
@@ -108,20 +123,20 @@ def backward(
     if d_rec is not d_in and b_hh is not None and needs[6]:
         db_hh = d_rec.sum(axis=0)
     return (
-        _gemm(d_in, w_ih) if needs[0] else None,
+        gemm(d_in, w_ih) if needs[0] else None,
         dh if needs[1] else None,
         dc if needs[2] else None,
-        _gemm(d_in.T, x) if needs[3] else None,
-        _gemm(d_rec.T, state.arrays["given"]) if needs[4] else None,
+        gemm(d_in.T, x) if needs[3] else None,
+        gemm(d_rec.T, state.arrays["given"]) if needs[4] else None,
         db_ih if needs[5] else None,
         db_hh if needs[6] else None,
         dw_hr,
     )
 
 
-def _projected(x: Any, w_ih: Any, *biases: Any) -> Any:
+def projected(x: Any, w_ih: Any, *biases: Any) -> Any:
     """The input's part of the gates for all steps."""
-    gates = _gemm(x, w_ih.T)
+    gates = gemm(x, w_ih.T)
     for bias in biases:
         if bias is not None:
             gates += bias
@@ -132,7 +147,7 @@ def _rnn(
     mode: str, state: State, x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any
 ) -> Any:
     xp = array_module(x)
-    gates = _projected(x, w_ih, b_ih, b_hh)
+    gates = projected(x, w_ih, b_ih, b_hh)
     y, given = state.track(xp, h0)
     h = h0.copy()
     back = w_hh.T
@@ -181,7 +196,7 @@ def _lstm(
     xp = array_module(x)
     width = c0.shape[1]
     factor, offset = _halved(xp, x, width, 4, 2)
-    gates = _projected(x, w_ih * factor[:, None], *(None if b is None else b * factor for b in (b_ih, b_hh)))
+    gates = projected(x, w_ih * factor[:, None], *(None if b is None else b * factor for b in (b_ih, b_hh)))
     back = (w_hh * factor[:, None]).T
     y, given = state.track(xp, h0)
     cells, cells_given = state.track(xp, c0)
@@ -256,7 +271,7 @@ def _lstm_backward(mode: str, xp: Any, state: State, gy: Any, dh: Any, dc: Any, 
         dg *= i
         cell *= f
         xp.matmul(da, w_hh, out=part)
-    dw_hr = None if total is None else _gemm(total.T, kept["hidden"])
+    dw_hr = None if total is None else gemm(total.T, kept["hidden"])
     return d, d, dw_hr
 
 
@@ -265,7 +280,7 @@ def _gru(
 ) -> Any:
     xp = array_module(x)
     width = h0.shape[1]
-    gates = _projected(x, w_ih, b_ih)
+    gates = projected(x, w_ih, b_ih)
     y, given = state.track(xp, h0)
     candidate = xp.empty((state.total, width), x.dtype)  # the recurrent part of the new gate
     h = h0.copy()

@@ -90,13 +90,18 @@ def _along(x: Any, table: Table, axis: int) -> Any:
     return total
 
 
-def _bytes_along(x: Any, table: Table, axis: int) -> Any:
-    """Weights as 16-bit fixed-point numbers, the sum rounded to a byte after each axis, as image libraries do."""
-    xp = array_module(x)
+def fixed_point(table: Table) -> tuple[Any, int]:
+    """A table's weights as 16-bit fixed-point numbers, int32, and how many of their bits are a fraction's."""
     bits, most = 0, float(table.weights.max(initial=0))
     while bits < 22 and int(0.5 + most * (1 << (bits + 1))) < 1 << 15:
         bits += 1
-    fixed = np.trunc(table.weights * (1 << bits) + np.where(table.weights < 0, -0.5, 0.5)).astype("int32")
+    return np.trunc(table.weights * (1 << bits) + np.where(table.weights < 0, -0.5, 0.5)).astype("int32"), bits
+
+
+def _bytes_along(x: Any, table: Table, axis: int) -> Any:
+    """The sum by fixed-point weights, rounded to a byte after each axis, as image libraries do."""
+    xp = array_module(x)
+    fixed, bits = fixed_point(table)
     weights = xp.asarray(fixed).reshape(*fixed.shape, *(1,) * (x.ndim - axis - 1))
     indices = xp.asarray(table.indices)
     total = xp.full((), 1 << (bits - 1), "int32")

@@ -13,11 +13,13 @@ import numpy as np
 
 from framework import dtypes
 from framework.devices import array_module
+from framework.kernels.generic.runs import running
 
 NAME = "generic"
 
 NARROW = 32  # values a row, below which one scalar at a time is the faster way
 SMALL = 4096  # values in all, below which sorting the rows costs more than it saves
+ATOMIC = frozenset(np.dtype(k) for k in ["int32", "uint32", "uint64", "float32", "float64"])  # what CuPy adds atomically
 FEW = 8  # repeated rows, below which each is summed by itself
 
 
@@ -32,8 +34,17 @@ def add_at(out: Any, positions: Any, values: Any) -> None:
         total = out.astype(np.float32)
         xp.add.at(total, positions, values.astype(np.float32))
         out[...] = total.astype(out.dtype)
-    else:
+    elif xp is np or out.dtype in ATOMIC:
         xp.add.at(out, positions, values)
+    elif out.dtype.kind == "c":
+        xp.add.at(out.real, positions, values.real)
+        xp.add.at(out.imag, positions, values.imag)
+    elif out.dtype == np.int64:  # whose sums have the bits of the unsigned ones
+        xp.add.at(out.view(np.uint64), positions, values.astype(np.int64).view(np.uint64))
+    else:
+        total = out.astype(np.int32)
+        xp.add.at(total, positions, values.astype(np.int32))
+        out[...] = total.astype(out.dtype)
 
 
 COMBINE = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
@@ -42,7 +53,16 @@ COMBINE = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "maximum", "
 def reduce_at(out: Any, positions: Any, values: Any, reduce: str) -> None:
     """``out[p] = f(out[p], v)`` for each position and value, all 1-d, in place; ``reduce`` names ``f``."""
     xp = array_module(out)
-    getattr(xp, COMBINE[reduce]).at(out, positions, values)
+    if COMBINE[reduce] == "add":
+        add_at(out, positions, values)
+    elif xp is np:
+        getattr(np, COMBINE[reduce]).at(out, positions, values)
+    elif positions.size:  # CuPy's atomics know no products, and their greatest of a number and NaN is the number
+        order = xp.argsort(positions)
+        places = positions[order]
+        found = running(getattr(xp, COMBINE[reduce]), places, values[order])
+        last = xp.searchsorted(places, places, side="right") - 1
+        out[places] = getattr(xp, COMBINE[reduce])(out[places], found[last])  # what is written twice is the same
 
 
 def add_rows(out: Any, indices: Any, rows: Any) -> None:

@@ -1,6 +1,6 @@
 """The update rules of the optimizers that need a whole parameter: its norm, its rows and columns, its singular vectors.
 
-They are called as the elementwise ones are, on arrays alone.
+They are called as the elementwise ones are, on arrays alone. Nothing in them waits for a GPU.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ def lamb(
             update += p * weight_decay
         return update
 
-    length = step_length = 0.0
+    length = step_length = np.float64(0)
     for p_, g_, m_, v_ in blocks((p, g, m, v)):
         g_ = g_ * scale
         average(m_, g_, beta1)
         average_square(v_, g_, beta2)
         update = direction(p_, m_, v_)
-        length += float((p_ * p_).sum())
-        step_length += float((update * update).sum())
-    trust = 1.0
-    if (weight_decay != 0 or always_adapt) and length > 0 and step_length > 0:
-        trust = math.sqrt(length / step_length)
-        trust = min(trust, 1.0) if trust_clip else trust
+        length = length + (p_ * p_).sum().astype(np.float64)
+        step_length = step_length + (update * update).sum().astype(np.float64)
+    rate: Any = lr
+    if weight_decay != 0 or always_adapt:
+        known = (length > 0) & (step_length > 0)
+        trust = xp.sqrt(xp.where(known, length, 1.0) / xp.where(known, step_length, 1.0))
+        rate = (lr * (xp.minimum(trust, 1.0) if trust_clip else trust)).astype(p.dtype)
     for p_, _, m_, v_ in blocks((p, g, m, v)):  # the direction again: cheaper than memory for it
-        p_ -= direction(p_, m_, v_) * (lr * trust)
+        p_ -= direction(p_, m_, v_) * rate
 
 
 def adafactor(
@@ -55,7 +56,7 @@ def adafactor(
     if maximize:
         g = -g
     weight = step**beta2_decay
-    alpha = max(eps2, _root_mean_square(p)) * min(lr, 1 / math.sqrt(step))
+    alpha = xp.fmax(_root_mean_square(xp, p), eps2) * min(lr, 1 / math.sqrt(step))
     if weight_decay != 0:
         p *= 1 - lr * weight_decay
     square = g * g
@@ -69,11 +70,12 @@ def adafactor(
         (v,) = state
         average(v, square, 1 - weight)
     update = g / xp.sqrt(v.clip(eps1 * eps1))
-    p -= update * (alpha / max(1.0, _root_mean_square(update) / d))
+    p -= update * (alpha / xp.fmax(_root_mean_square(xp, update) / d, 1.0)).astype(p.dtype)
 
 
-def _root_mean_square(x: Any) -> float:
-    return math.sqrt(float((x * x).sum()) / max(x.size, 1))
+def _root_mean_square(xp: Any, x: Any) -> Any:
+    """A float64, which on a GPU is not waited for."""
+    return xp.sqrt((x * x).sum().astype(np.float64) / max(x.size, 1))
 
 
 def muon(
@@ -112,7 +114,8 @@ def orthogonalize(matrix: Any, coefficients: tuple[float, float, float], steps: 
         return rounded(p * x.astype(np.float64) + q * y.astype(np.float64))
 
     x = rounded(matrix.T if matrix.shape[0] > matrix.shape[1] else matrix)
-    x = rounded(x / max(float(rounded(xp.sqrt((x * x).sum()))), eps))
+    length = rounded(xp.sqrt((x * x).sum()))
+    x = rounded(x / xp.maximum(length, length.dtype.type(eps)))
     for _ in range(steps):
         gram = rounded(x @ x.T)
         x = combined(a, x, 1.0, combined(b, gram, c, gram @ gram) @ x)

@@ -14,13 +14,13 @@ of 32 x 16 take 42 microseconds instead of 80, 8 heads of 16 x 32, at 2**16, 39 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from framework.kernels.generic.attention import room_for_gradient
+from framework.kernels.generic.attention import drawn, head_blocks, left_scale, room_for_gradient, side_by_side
+from framework.kernels.generic.attention import keep_mask as keep_mask
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.conversion import same_half, store, to
 from framework.kernels.onednn.gemm import _operand
@@ -35,7 +35,7 @@ CAUSAL_ROWS = 128  # query rows in a block of causal attention, which computes n
 Index = tuple[tuple[slice, ...], slice, slice]
 
 
-def declines(q: Any, k: Any, v: Any) -> str | None:
+def declines(q: Any, k: Any, v: Any, **params: Any) -> str | None:
     """None if it can serve this attention, else why not."""
     if kind_of(q, k, v) != "float32" and not same_half(q, k, v):
         return "not NumPy arrays of float32 or of a 16-bit type"
@@ -45,17 +45,19 @@ def declines(q: Any, k: Any, v: Any) -> str | None:
 
 
 def forward(
-    q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, keep: Any, keep_scale: float, differentiable: bool
+    q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: float, dropout: float, generator: Any, differentiable: bool
 ) -> Any:
-    """``softmax(q @ k.T * scale + bias) @ v``, and what ``backward`` needs of it; see the generic kernel.
+    """``dropout(softmax(q @ k.T * scale + bias)) @ v``, and what ``backward`` needs of it; see the generic kernel.
 
     Returns:
-        The output, and the probabilities of each block, or None where ``backward`` is to compute them again.
+        The output, and the probabilities of each block, or None where ``backward`` is to compute them again, with the
+        mask of what dropout left.
     """
     if q.itemsize == 2:
         kind, (q, k, v) = q.dtype, (to(x, FLOAT32) for x in (q, k, v))
-        out, probabilities = forward(q, k, v, bias, causal, scale, keep, keep_scale, differentiable)
-        return to(out, kind), probabilities
+        out, found = forward(q, k, v, bias, causal, scale, dropout, generator, differentiable)
+        return to(out, kind), found
+    mask = keep = drawn(q, k, dropout, generator)
     out = np.empty_like(q, shape=(*q.shape[:-1], v.shape[-1]))
     scores = q.size // q.shape[-1] * k.shape[-2]
     kept: Any = [] if differentiable and scores <= q.size + k.size + v.size + out.size else None
@@ -70,17 +72,18 @@ def forward(
             p = _masked(p, keep, heads, rows, columns, p if kept is None else np.empty_like(p))
         _product(p, _cut(v, heads, columns), out[(*heads, rows)])
     if keep is not None:
-        out *= FLOAT32.type(keep_scale)
-    return out, kept
+        out *= FLOAT32.type(left_scale(dropout))
+    return out, (kept, mask)
 
 
 def backward(
-    g: Any, q: Any, k: Any, v: Any, out: Any, kept: Any, bias: Any, causal: bool, scale: float, keep: Any,
-    keep_scale: float, bias_gradient: bool
+    g: Any, q: Any, k: Any, v: Any, out: Any, kept: Any, bias: Any, causal: bool, scale: float, dropout: float,
+    bias_gradient: bool
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The gradients of q, k, v and (if asked for) of the bias before broadcasting, from the output's gradient."""
     if q.itemsize == 2:
-        return _half_backward(g, q, k, v, out, kept, bias, causal, scale, keep, keep_scale, bias_gradient)
+        return _half_backward(g, q, k, v, out, kept, bias, causal, scale, dropout, bias_gradient)
+    (kept, keep), keep_scale = kept, left_scale(dropout)
     lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]
     dq, dk, dv = _side_by_side(q, k, v) or (room_for_gradient(np, x, FLOAT32) for x in (q, k, v))
     db = np.zeros((*lead, queries, keys), FLOAT32) if bias_gradient else None
@@ -125,19 +128,7 @@ def _blocks(lead: tuple[int, ...], queries: int, keys: int, causal: bool) -> Ite
     """Indices (leading, query rows, key columns) of blocks of whole heads, or of some rows of them."""
     rows = min(queries, max(BLOCK // keys, 1))
     rows = min(rows, CAUSAL_ROWS) if causal else rows
-    room = max(BLOCK // (rows * keys), 1)
-    steps = []
-    for length in reversed(lead):
-        steps.append(min(length, room))
-        room = max(room // length, 1)
-    cuts = [
-        [slice(start, min(start + step, length)) for start in range(0, length, step)]
-        for length, step in zip(lead, reversed(steps), strict=True)
-    ]
-    for heads in itertools.product(*cuts):
-        for start in range(0, queries, rows):
-            stop = min(start + rows, queries)
-            yield heads, slice(start, stop), slice(0, min(stop, keys) if causal else keys)
+    return head_blocks(lead, queries, keys, causal, rows, BLOCK)
 
 
 def _narrow(x: Any) -> Any:
@@ -188,18 +179,7 @@ def _masked(p: Any, keep: Any, heads: tuple[slice, ...], rows: slice, columns: s
 
 
 def _side_by_side(q: Any, k: Any, v: Any) -> Any:
-    """Arrays for the gradients of three arrays that one projection gave, together as these are; None for others."""
-    if q.shape != k.shape or q.shape != v.shape or q.strides != k.strides or q.strides != v.strides:
-        return None
-    step = (address(k) or 0) - (address(q) or 0)
-    if step <= 0 or (address(v) or 0) - (address(k) or 0) != step:
-        return None
-    lengths, steps = (3, *q.shape), (step, *q.strides)
-    order = sorted(range(len(steps)), key=lambda axis: -steps[axis])
-    shape = tuple(lengths[axis] for axis in order)
-    if strides_of(shape) != tuple(steps[axis] // q.itemsize for axis in order):
-        return None
-    return tuple(np.empty(shape, q.dtype).transpose(np.argsort(order)))
+    return side_by_side(np, q, k, v, (address(q) or 0, address(k) or 0, address(v) or 0))
 
 
 def _product(a: Any, b: Any, out: Any, add: bool = False) -> None:

@@ -7,12 +7,10 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from framework.autograd.mode import no_grad
 from framework.autograd.views import bump
 from framework.errors import ArgumentError
-from framework.kernels.generic.clipping import dense, length, scale
+from framework.kernels import choose
 from framework.ops.joining import stack
 from framework.ops.norms import vector_norm
 from framework.ops.values import tensor
@@ -55,23 +53,24 @@ def clip_grads_with_norm_(parameters: Tensors, max_norm: float, total_norm: Any,
     """Scale the gradients of parameters, in place, so that ``total_norm`` would become at most ``max_norm``."""
     grads = [p.grad for p in _listed(parameters) if p.grad is not None]
     with no_grad():
+        arrays = [g.array for g in grads]
+        known = isinstance(total_norm, Tensor) and arrays and len({id(g) for g in grads}) == len(grads)
+        if known and choose("clipping", *arrays).clip(arrays, total_norm.array, float(max_norm)):
+            for g in grads:
+                bump(g, "clip_grad_norm_")
+            return
         coefficient = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
         if coefficient.device.type == "cpu" and coefficient.item() == 1:
             return
-        flat = dense([g.array for g in grads]) if coefficient.device.type == "cpu" else None
-        if flat is None or len({id(g) for g in grads}) < len(grads):
-            for g in grads:
-                g.mul_(coefficient.to(g.device))
-            return
-    scale(flat, coefficient.item())
-    for g in grads:
-        bump(g, "clip_grad_norm_")
+        for g in grads:
+            g.mul_(coefficient.to(g.device))
 
 
 def _length(tensors: list[Tensor]) -> Tensor | None:
-    """The Euclidean norm of tensors seen as one vector, in one pass; None if they are not all dense and of one dtype."""
-    flat = dense([t.array for t in tensors])
-    return wrap(np.asarray(length(flat))) if flat else None
+    """The Euclidean norm of tensors seen as one vector, by the kernel for it; None if that leaves them to the ops."""
+    arrays = [t.array for t in tensors]
+    found = choose("clipping", *arrays).length(arrays)
+    return None if found is None else wrap(found)
 
 
 def clip_grad_norm_(

@@ -43,7 +43,9 @@ class ImageTask(Task):
     @staticmethod
     def settle(args: Any) -> None:
         """Fill in what the command line left open, and refuse what is for texts."""
-        refuse(args, "is for texts", "text_column", "pair_column", "label_column", "max_length")
+        refuse(args, "is for texts", "text_column", "pair_column", "label_column", "max_length", "lora")
+        if args.labels != "class":
+            raise ArgumentError("--labels number: is for texts; leave it out")
         fill_defaults(args)
         if args.cache_features and (args.mixup_alpha or args.cutmix_alpha):
             raise ArgumentError(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from framework.errors import ArgumentError
 from support import pictures
 from support import run as runs
+from support.goals import Classes, Goal
 
 
 class Task(ABC):
@@ -19,7 +22,8 @@ class Task(ABC):
         kind: as ``settings.json`` and ``summary.json`` name it.
         samples: what a user calls them.
         name: of the data.
-        classes: their names, in the order of the model's outputs.
+        goal: what is learned: classes, or a number.
+        classes: the classes' names, in the order of the model's outputs; none where a number is learned.
         train, test: (x, class number) samples to train on, and to measure after each epoch.
         held_out: what a user calls ``test``.
         final: what is measured at the end; ``test`` again unless the data bring more.
@@ -32,6 +36,7 @@ class Task(ABC):
     train: Any
     test: Any
     held_out = "test"
+    goal: Goal = Classes
 
     @property
     def final(self) -> Any:
@@ -57,7 +62,7 @@ class Task(ABC):
     @staticmethod
     @abstractmethod
     def forward(model: Any, x: Any, device: str) -> Any:
-        """Class scores (N, classes) of a batch."""
+        """What the model gives for a batch: class scores (N, classes), or numbers (N, 1)."""
 
     @abstractmethod
     def preparation(self) -> dict[str, Any]:
@@ -72,7 +77,7 @@ class Task(ABC):
 
     def finish(self, folder: Path, history: list[dict[str, Any]], scores: Any, targets: Any) -> None:
         """Draw what a run ends with."""
-        pictures.draw_curves(folder, history, self.held_out)
+        pictures.draw_curves(folder, history, self.held_out, self.goal)
         self.show_mistakes(folder, scores, targets)
 
 
@@ -82,15 +87,17 @@ class Trained(ABC):
     Attributes:
         samples: what a user calls them.
         model: in evaluation mode, on its device.
-        classes: their names.
+        goal: what it learned.
+        classes: the classes' names; none where it gives a number.
     """
 
     samples: ClassVar[str]
+    goal: Goal = Classes
 
     def __init__(self, folder: Path, device: str) -> None:
         self.folder, self.device = folder, device
         self.settings = runs.read_settings(folder)
-        self.classes: list[str] = self.settings["classes"]
+        self.classes: list[str] = self.settings.get("classes", [])
         self.model = self.load().to(device).eval()
 
     @abstractmethod
@@ -103,7 +110,15 @@ class Trained(ABC):
 
     @abstractmethod
     def forward(self, x: Any) -> Any:
-        """Class scores (N, classes) of a batch."""
+        """What the model gives for a batch: class scores (N, classes), or numbers (N, 1)."""
+
+    def of_table(self, path: Path, args: Any) -> tuple[list[str], Iterator[Any]]:
+        """The names of a table's samples, and batches of them in its order.
+
+        Raises:
+            ArgumentError: samples do not come in tables.
+        """
+        raise ArgumentError(f"--data: tables are of texts; give the paths of {self.samples}")
 
     @abstractmethod
     def test_loader(self, args: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,31 @@ from framework.io import atomic_write
 from support import run as runs
 from support.corpus import save_config
 from support.encoders import Encoded, Padded, Subwords, Words
+from support.goals import Classes, Numbers
 from support.placing import pinned
 from support.recipe import fill, refuse
-from support.tables import Part, is_table, load_tables, to_measure
+from support.tables import Part, is_table, load_tables, read_unlabelled, to_measure
 from support.tasks.task import Task, Trained
 from text.models import classic, from_config
 
 CLASSIC = hub.list_models(classic)
 MAX_LENGTH = 256
 TASK = "sequence-classification"
-# what is sensible where nothing was said: for each net from scratch, for a whole language model, for its head alone
+# what is sensible where nothing was said: for each net from scratch, for a whole language model, for its head or adapters
 _RECIPES: dict[str, dict[str, Any]] = {
     "bag": {"epochs": 5, "batch_size": 64, "lr": 5e-3},
     "textcnn": {"epochs": 8, "batch_size": 50, "lr": 1e-3},
     "bilstm": {"epochs": 8, "batch_size": 50, "lr": 3e-3},
     "whole": {"epochs": 3, "batch_size": 32, "lr": 8e-5, "clip_grad_norm": 1.0},
     "head": {"epochs": 20, "batch_size": 32, "lr": 2e-3},
+    "lora": {"epochs": 3, "batch_size": 32, "lr": 2e-3, "clip_grad_norm": 1.0},
 }
 _FACTORS = {"sgd": 12.0, "lion": 0.1}  # of the learning rate, by optimizer
+
+
+def one_line(entry: Any) -> str:
+    """A text, or a pair of texts, as one line."""
+    return " ".join((entry if isinstance(entry, str) else " | ".join(entry)).split())
 
 
 class TextTask(Task):
@@ -47,6 +56,7 @@ class TextTask(Task):
         tables = load_tables(args)
         self.name, self.classes, self.held_out = tables.name, tables.classes, tables.held_out
         self.tables = tables
+        self.goal = Numbers if args.labels == "number" else Classes
         self.encoder: Words | Subwords
         make = self._words if args.model in CLASSIC else self._subwords
         self.encoder, self.model, self.config = make(args, folder)
@@ -83,7 +93,11 @@ class TextTask(Task):
                     "language model's folder as --model"
                 )
         args.model = args.model or "bag"
-        whole = "head" if args.freeze == "backbone" else "whole"
+        if args.labels == "number":
+            refuse(args, "is for classes", "label_smoothing")
+        if args.model in CLASSIC:
+            refuse(args, f"is for language models; {args.model} is learnt whole", "lora")
+        whole = "head" if args.freeze == "backbone" else "whole" if args.lora is None else "lora"
         recipe = dict(_RECIPES.get(args.model, _RECIPES[whole]))
         recipe["lr"] *= _FACTORS.get(args.optimizer, 1.0)
         fill(args, {**recipe, "workers": 0})
@@ -95,7 +109,7 @@ class TextTask(Task):
             encoder = Words.learn(self.tables.train, length)
         else:
             encoder = Words.load(folder or Path(args.weights), length)
-        config = {"vocab_size": len(encoder.vocab), "num_classes": len(self.classes)}
+        config = {"vocab_size": len(encoder.vocab), "num_classes": len(self.classes) or 1}
         model = hub.create(args.model, **config)
         if folder is None and args.weights != "none":
             try:
@@ -117,12 +131,13 @@ class TextTask(Task):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 try:
-                    model = text.from_pretrained(args.model, TASK, id2label=dict(enumerate(self.classes)))
+                    names = {"id2label": dict(enumerate(self.classes))} if self.classes else {"num_labels": 1}
+                    model = text.from_pretrained(args.model, TASK, **names)
                 except StateError as error:
                     raise ArgumentError(f"--model {args.model}: {error}") from None
             for entry in caught:
                 print(f"{args.model}: {entry.message}")
-            model.config.problem_type = "single_label_classification"
+            model.config.problem_type = "single_label_classification" if self.classes else "regression"
             if model.config.get("pad_token_id") is None:
                 model.config.pad_token_id = encoder.tokenizer.pad_token_id
         places = getattr(model.base_model, "max_length", None) or model.config.get("max_position_embeddings")
@@ -162,14 +177,15 @@ class TextTask(Task):
 
     @staticmethod
     def forward(model: Any, x: Any, device: str) -> Any:
-        """Class scores of a batch of tokens."""
+        """Class scores, or numbers, of a batch of tokens."""
         out = model(**{name: values.to(device, non_blocking=True) for name, values in x.items()})
         return out if isinstance(out, F.Tensor) else out.logits
 
     def preparation(self) -> dict[str, Any]:
         """How texts are cut into tokens."""
         encoder = self.encoder
-        return {"encoder": encoder.kind, "max_length": encoder.max_length, "pairs": self.tables.pairs}
+        facts = {"encoder": encoder.kind, "max_length": encoder.max_length, "pairs": self.tables.pairs}
+        return facts if self.classes else {**facts, "labels": "number"}
 
     def keep(self, folder: Path, model: Any) -> None:
         """The vocabulary, or the tokenizer and the model's config, so that the folder is a language model's folder itself."""
@@ -178,17 +194,25 @@ class TextTask(Task):
             save_config(folder, model)
 
     def show_mistakes(self, folder: Path, scores: Any, targets: Any) -> None:
-        """``mistakes.tsv``: the texts of the test that were got wrong, those with the most confidence first."""
+        """``mistakes.tsv``: the texts of the test that were got wrong, the worst first: by confidence, or by how far off."""
+        if not self.classes:
+            far = np.abs(scores - targets)
+            lines = ["error\tguess\tlabel\ttext\n"]
+            for i in np.argsort(-far, kind="stable").tolist():
+                lines.append(f"{far[i]:.4f}\t{scores[i]:.4f}\t{targets[i]:.4f}\t{self._words_of(i)}\n")
+            atomic_write(folder / "mistakes.tsv", "".join(lines))
+            return
         guesses = scores.argmax(1)
         wrong = np.flatnonzero(guesses != targets)
         wrong = wrong[np.argsort(-scores[wrong, guesses[wrong]], kind="stable")]
         lines = ["confidence\tguess\tlabel\ttext\n"]
         for i in wrong.tolist():
-            entry = self._shown[i]
-            words = " ".join((entry if isinstance(entry, str) else " | ".join(entry)).split())
             guess, label = self.classes[guesses[i]], self.classes[targets[i]]
-            lines.append(f"{scores[i, guesses[i]]:.4f}\t{guess}\t{label}\t{words}\n")
+            lines.append(f"{scores[i, guesses[i]]:.4f}\t{guess}\t{label}\t{self._words_of(i)}\n")
         atomic_write(folder / "mistakes.tsv", "".join(lines))
+
+    def _words_of(self, place: int) -> str:
+        return one_line(self._shown[place])
 
 
 class TrainedOnTexts(Trained):
@@ -200,6 +224,7 @@ class TrainedOnTexts(Trained):
         """The model; how texts are cut for it."""
         preparation = self.settings["preparation"]
         self.pairs = preparation["pairs"]
+        self.goal = Numbers if preparation.get("labels") == "number" else Classes
         kind = Words if preparation["encoder"] == Words.kind else Subwords
         self.encoder = kind.load(self.folder, preparation["max_length"])
         weights = runs.read_weights(self.folder)
@@ -228,8 +253,31 @@ class TrainedOnTexts(Trained):
         return [(name, join([rows[i]])[0]) for i, name in enumerate(names)]
 
     def forward(self, x: Any) -> Any:
-        """Class scores of a batch of tokens."""
+        """Class scores, or numbers, of a batch of tokens."""
         return TextTask.forward(self.model, x, self.device)
+
+    def _columns(self) -> Any:
+        """The command line of the training; those of older runs say nothing of what labels are."""
+        return Namespace(**{"labels": "class", **self.settings["arguments"]})
+
+    def of_table(self, path: Path, args: Any) -> tuple[list[str], Iterator[Any]]:
+        """The texts of a table, and batches of their tokens in its order.
+
+        Raises:
+            ArgumentError: the model is of pairs and the table of single texts, or the other way round.
+        """
+        table = read_unlabelled(path, args, self._columns())
+        if (table.pairs is not None) != self.pairs:
+            wanted = (
+                "pairs of texts; name the column with the second ones by --pair-column"
+                if self.pairs
+                else "single texts"
+            )
+            raise ArgumentError(f"--data {path}: the model is of {wanted}")
+        entries = [table[i][0] for i in range(len(table))]
+        rows = Encoded(self.encoder.encode(entries), np.zeros(len(entries)))
+        loader = DataLoader(rows, args.batch_size, collate_fn=Padded(self.encoder))
+        return [one_line(entry) for entry in entries], (x for x, _ in loader)
 
     def test_loader(self, args: Any) -> Any:
         """Batches of a table, or of the run's own test texts.
@@ -238,7 +286,7 @@ class TrainedOnTexts(Trained):
             ArgumentError, FileFormatError: the table has a label that is none of the model's.
         """
         stored = self.settings["arguments"]
-        columns = type(args)(**stored)
+        columns = self._columns()
         if args.data is None or args.data == stored["data"]:
             part = load_tables(columns).final
         else:

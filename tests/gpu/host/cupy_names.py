@@ -1,48 +1,27 @@
-"""What CuPy 14.2 has, written down from it: `tests/gpu/test_names.py` compares these tables with a CuPy where there is one.
-"""
+"""What CuPy 14.2 has, written down from it: `tests/gpu/test_names.py` compares these tables with a CuPy where there is one."""
 
 from __future__ import annotations
 
 UFUNCS = {
-    "?->? b->? B->? h->? H->? i->? I->? l->? L->? q->? Q->? e->? f->? d->?": (
-        "logical_not "
-    ),
-    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q": (
-        "bitwise_invert bitwise_not invert "
-    ),
-    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d": (
-        "ceil fix floor trunc "
-    ),
-    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d F->F D->D": (
-        "negative positive "
-    ),
-    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d F->f D->d": (
-        "abs absolute "
-    ),
-    "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? qq->? QQ->? ee->? ff->? dd->?": (
-        "logical_xor "
-    ),
+    "?->? b->? B->? h->? H->? i->? I->? l->? L->? q->? Q->? e->? f->? d->?": ("logical_not "),
+    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q": ("bitwise_invert bitwise_not invert "),
+    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d": ("ceil fix floor trunc "),
+    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d F->F D->D": ("negative positive "),
+    "?->? b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d F->f D->d": ("abs absolute "),
+    "??->? bb->? BB->? hh->? HH->? ii->? II->? ll->? LL->? qq->? QQ->? ee->? ff->? dd->?": ("logical_xor "),
     "??->? bb->b BB->B hh->h HH->H ii->i II->I ll->l LL->L qq->q QQ->Q": (
         "bitwise_and bitwise_or bitwise_xor gcd lcm "
     ),
     "??->? bb->b BB->B hh->h HH->H ii->i II->I ll->l LL->L qq->q QQ->Q ee->e EE->E ff->f dd->d FF->F DD->D": (
         "add fmax fmin maximum minimum multiply subtract "
     ),
-    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->?": (
-        "logical_and logical_or "
-    ),
-    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->? FF->? DD->?": (
-        "greater greater_equal less less_equal "
-    ),
-    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->? FF->? DD->? VV->?": (
-        "equal not_equal "
-    ),
+    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->?": ("logical_and logical_or "),
+    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->? FF->? DD->?": ("greater greater_equal less less_equal "),
+    "??->? qq->? QQ->? qQ->? Qq->? ee->? EE->? ff->? dd->? FF->? DD->? VV->?": ("equal not_equal "),
     "??->b bb->b BB->B hh->h HH->H ii->i II->I ll->l LL->L qq->q QQ->Q ee->e EE->E ff->f dd->d FF->F DD->D": (
         "pow power "
     ),
-    "b->B B->B h->B H->B i->B I->B l->B L->B q->B Q->B": (
-        "bitwise_count "
-    ),
+    "b->B B->B h->B H->B i->B I->B l->B L->B q->B Q->B": ("bitwise_count "),
     "b->b B->B h->h H->H i->i I->I l->l L->L q->q Q->Q e->e E->E f->f d->d F->F D->D": (
         "conj conjugate reciprocal sign square "
     ),
@@ -52,77 +31,37 @@ UFUNCS = {
     "bb->b BB->B hh->h HH->H ii->i II->I ll->l LL->L qq->q QQ->Q ee->e EE->E ff->f dd->d": (
         "floor_divide fmod mod remainder "
     ),
-    "bb->bb BB->BB hh->hh HH->HH ii->ii II->II ll->ll LL->LL qq->qq QQ->QQ ee->ee ff->ff dd->dd": (
-        "divmod "
-    ),
-    "dd->d FF->D DD->D": (
-        "float_power "
-    ),
-    "e->? E->? f->? d->?": (
-        "signbit "
-    ),
-    "e->? E->? f->? d->? F->? D->?": (
-        "isfinite isinf isnan "
-    ),
+    "bb->bb BB->BB hh->hh HH->HH ii->ii II->II ll->ll LL->LL qq->qq QQ->QQ ee->ee ff->ff dd->dd": ("divmod "),
+    "dd->d FF->D DD->D": ("float_power "),
+    "e->? E->? f->? d->?": ("signbit "),
+    "e->? E->? f->? d->? F->? D->?": ("isfinite isinf isnan "),
     "e->d f->f d->d": (
         "special.erf special.erfc special.erfcx special.expit special.log_ndtr special.logit special.ndtr "
     ),
-    "e->d l->d L->d f->f d->d": (
-        "special.exp2 "
-    ),
-    "e->d l->d L->d f->f d->d F->F D->D": (
-        "special.expm1 "
-    ),
-    "e->e E->E f->f d->d": (
-        "cbrt deg2rad degrees fabs rad2deg radians "
-    ),
+    "e->d l->d L->d f->f d->d": ("special.exp2 "),
+    "e->d l->d L->d f->f d->d F->F D->D": ("special.expm1 "),
+    "e->e E->E f->f d->d": ("cbrt deg2rad degrees fabs rad2deg radians "),
     "e->e E->E f->f d->d F->F D->D": (
         "acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh cos cosh exp exp2 "
         "expm1 i0 log log10 log1p log2 rint sin sinc sinh sqrt tan tanh special.sinc "
     ),
-    "e->ee E->EE f->ff d->dd": (
-        "modf "
-    ),
-    "e->ei E->Ei f->fi d->di": (
-        "frexp "
-    ),
-    "ee->d ll->d LL->d ff->f dd->d FF->F DD->D": (
-        "special.xlog1py special.xlogy "
-    ),
-    "ee->e EE->E ff->f dd->d": (
-        "heaviside logaddexp logaddexp2 "
-    ),
-    "ee->e EE->E ff->f dd->d FF->F DD->D": (
-        "arctan2 atan2 copysign hypot nextafter "
-    ),
-    "ei->e Ei->E fi->f el->e El->E fl->f di->d dq->d": (
-        "ldexp "
-    ),
-    "f->f d->d": (
-        "special.entr special.erfcinv special.erfinv special.exp1 special.expi special.ndtri "
-    ),
-    "ff->f dd->d": (
-        "special.gammainc special.gammaincc special.kl_div special.poch special.rel_entr special.zeta "
-    ),
-    "l->d L->d e->d f->f F->F d->d D->D": (
-        "special.log1p "
-    ),
+    "e->ee E->EE f->ff d->dd": ("modf "),
+    "e->ei E->Ei f->fi d->di": ("frexp "),
+    "ee->d ll->d LL->d ff->f dd->d FF->F DD->D": ("special.xlog1py special.xlogy "),
+    "ee->e EE->E ff->f dd->d": ("heaviside logaddexp logaddexp2 "),
+    "ee->e EE->E ff->f dd->d FF->F DD->D": ("arctan2 atan2 copysign hypot nextafter "),
+    "ei->e Ei->E fi->f el->e El->E fl->f di->d dq->d": ("ldexp "),
+    "f->f d->d": ("special.entr special.erfcinv special.erfinv special.exp1 special.expi special.ndtri "),
+    "ff->f dd->d": ("special.gammainc special.gammaincc special.kl_div special.poch special.rel_entr special.zeta "),
+    "l->d L->d e->d f->f F->F d->d D->D": ("special.log1p "),
     "l->d L->d e->d f->f d->d": (
         "special.i0 special.i0e special.i1 special.i1e special.j0 special.j1 special.k0 special.k0e "
         "special.k1 special.k1e special.y0 special.y1 "
     ),
-    "l->d e->d f->f d->d": (
-        "special.gammaln "
-    ),
-    "l->d e->d f->f d->d F->F D->D": (
-        "special.digamma special.gamma special.loggamma special.psi special.rgamma "
-    ),
-    "ll->d LL->d ee->d ff->f dd->d": (
-        "special.beta special.betaln "
-    ),
-    "qq->d qQ->d Qq->d QQ->d ee->e EE->E ff->f dd->d FF->F DD->D": (
-        "divide true_divide "
-    ),
+    "l->d e->d f->f d->d": ("special.gammaln "),
+    "l->d e->d f->f d->d F->F D->D": ("special.digamma special.gamma special.loggamma special.psi special.rgamma "),
+    "ll->d LL->d ee->d ff->f dd->d": ("special.beta special.betaln "),
+    "qq->d qQ->d Qq->d QQ->d ee->e EE->E ff->f dd->d FF->F DD->D": ("divide true_divide "),
 }
 """The loops of every ufunc, by dtype characters (E is bfloat16): the first to which the inputs cast safely is taken."""
 

@@ -9,11 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import inspect
-import sys
-import weakref
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from tests.gpu.host.cupy_names import METHODS
@@ -102,7 +99,9 @@ class Flags:
 class ndarray:
     __array_priority__ = 100
 
-    def __init__(self, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C") -> None:
+    def __init__(
+        self, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C"
+    ) -> None:
         if memptr is None:
             fresh = np.empty(shape, dtype, order)
         else:
@@ -180,7 +179,9 @@ class ndarray:
         what = {"shape": self.shape, "typestr": self.dtype.str, "descr": self.dtype.descr}
         return {**what, "stream": 1, "version": 3, "strides": strides, "data": (where, False)}
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         return self._numpy.__dlpack__()
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -269,9 +270,9 @@ class ndarray:
 
     def _index(self, index: Any, takes: bool) -> Any:
         index = index if isinstance(index, tuple) else (index,)
-        found, axis = [], 0
+        found, _axis = [], 0
         for part in index:
-            if isinstance(part, list | tuple | np.ndarray) or isinstance(part, bool | np.bool_):
+            if isinstance(part, (list | tuple | np.ndarray, bool | np.bool_)):
                 part = cupy().array(part)
                 part = part.astype(np.int32) if part.size == 0 and part.dtype.kind == "f" else part
             if isinstance(part, ndarray):
@@ -280,7 +281,9 @@ class ndarray:
                 if part.dtype.kind == "b":
                     synchronises("the number of places in a boolean mask")
             elif part is not None and part is not Ellipsis and not isinstance(part, slice | int | np.integer):
-                raise IndexError(f"only integers, slices, ellipsis, None and arrays are valid indices, got {type(part)}")
+                raise IndexError(
+                    f"only integers, slices, ellipsis, None and arrays are valid indices, got {type(part)}"
+                )
             found.append(host(part))
         if not any(part is Ellipsis for part in found):
             found.append(Ellipsis)  # a full index gives a 0-d view

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import weakref
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from tests.gpu.host import fake_streams
+from tests.gpu.host.fake_streams import CUDARuntimeError, Event, Stream, _current, _streams, get_current_stream
+
+ExternalStream, Graph, get_elapsed_time = fake_streams.ExternalStream, fake_streams.Graph, fake_streams.get_elapsed_time
+
 DEVICES = 2
 TOTAL = 80 * 2**30
 
 
-class CUDARuntimeError(RuntimeError):
-    pass
-
-
 class OutOfMemoryError(MemoryError):
     pass
-
-
-_current = [0]  # the device in use
-_streams: list[Any] = []  # the streams in use, the innermost last
-_addresses = itertools.count(0x5000, 0x100)
 
 
 class Device:
@@ -169,6 +164,8 @@ class MemoryPool:
 
     def _freed(self, where: int, size: int) -> None:
         self._living[where] -= size
+        for hook in _hooks:
+            hook.free_postprocess(device_id=where, mem_size=size, mem_ptr=0, pmem_id=0)
 
     def used_bytes(self) -> int:
         return self._living.get(_current[0], 0)
@@ -238,6 +235,9 @@ class MemoryHook:
     def malloc_postprocess(self, **info: Any) -> None:
         pass
 
+    def free_postprocess(self, **info: Any) -> None:
+        pass
+
     def __enter__(self) -> MemoryHook:
         _hooks.append(self)
         return self
@@ -268,111 +268,6 @@ class PinnedMemoryPool:
 _PINNED = PinnedMemoryPool()
 
 
-# Streams
-
-
-class Event:
-    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
-        self.ptr, self._timed, self._stream = next(_addresses), not disable_timing, None
-        self.done = True
-
-    def record(self, stream: Any = None) -> None:
-        self._stream = get_current_stream() if stream is None else stream
-        self._at = next(_addresses)
-
-    def synchronize(self) -> None:
-        from tests.gpu.host.fake_array import synchronises
-
-        synchronises("Event.synchronize")
-
-
-class Stream:
-    null: Stream
-    ptds: Stream
-
-    def __init__(
-        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int = 0, *, ptr: int | None = None
-    ) -> None:
-        self.ptr = (0 if null else 2 if ptds else next(_addresses)) if ptr is None else ptr
-        self.non_blocking, self.priority, self._captures = non_blocking, priority, False
-        self.device_id = -1 if self.ptr in (0, 1, 2) else _current[0]
-        self.waited: list[Event] = []
-        self.done = True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stream) and other.ptr == self.ptr
-
-    def __hash__(self) -> int:
-        return self.ptr
-
-    def __enter__(self) -> Stream:
-        _streams.append(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _streams.pop()
-
-    def use(self) -> Stream:
-        _streams[:] = [self]
-        return self
-
-    def synchronize(self) -> None:
-        from tests.gpu.host.fake_array import synchronises
-
-        synchronises("Stream.synchronize")
-
-    def record(self, event: Event | None = None) -> Event:
-        event = Event() if event is None else event
-        event.record(self)
-        return event
-
-    def wait_event(self, event: Event) -> None:
-        self.waited.append(event)
-
-    def begin_capture(self, mode: Any = None) -> None:
-        if not self.ptr:
-            raise RuntimeError("cannot capture on the default (legacy) stream")
-        self._captures = True
-
-    def end_capture(self) -> Graph:
-        if not self._captures:
-            raise CUDARuntimeError("cudaErrorIllegalState: the stream is not capturing")
-        self._captures = False
-        return Graph()
-
-    def is_capturing(self) -> bool:
-        return self._captures
-
-
-class ExternalStream(Stream):
-    def __init__(self, ptr: int, device_id: int = -1) -> None:
-        super().__init__(ptr=ptr)
-
-
-Stream.null = Stream(null=True)
-Stream.ptds = Stream(ptds=True)
-
-
-class Graph:
-    launches = 0
-
-    def launch(self, stream: Any = None) -> None:
-        self.launches += 1
-
-    def upload(self, stream: Any = None) -> None:
-        pass
-
-
-def get_current_stream(device_id: int = -1) -> Stream:
-    return _streams[-1] if _streams else Stream.null
-
-
-def get_elapsed_time(start_event: Event, end_event: Event) -> float:
-    if not (start_event._timed and end_event._timed):
-        raise CUDARuntimeError("cudaErrorInvalidResourceHandle: events without timing")
-    return 0.001 * float(end_event._at - start_event._at)
-
-
 def is_available() -> bool:
     return True
 
@@ -390,7 +285,9 @@ memory = SimpleNamespace(
 )
 memory_hook = SimpleNamespace(MemoryHook=MemoryHook)
 pinned_memory = SimpleNamespace(PinnedMemoryPointer=PinnedMemoryPointer, alloc_pinned_memory=alloc_pinned_memory)
-stream = SimpleNamespace(Stream=Stream, Event=Event, ExternalStream=ExternalStream, get_current_stream=get_current_stream)
+stream = SimpleNamespace(
+    Stream=Stream, Event=Event, ExternalStream=ExternalStream, get_current_stream=get_current_stream
+)
 
 
 def reset() -> None:

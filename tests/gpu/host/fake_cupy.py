@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 
 from tests.gpu.host import fake_cuda, fake_functions, run_cuda
+from tests.gpu.host import fake_operators as fake_operators  # gives the array its operators
 from tests.gpu.host.fake_array import ndarray, waits
 from tests.gpu.host.fake_functions import FUNCTION_SIGNATURES, SPECIAL_SIGNATURES, UFUNCS
 from tests.gpu.host.fake_ufunc import ufunc
 
 __all__ = ["MODULE", "installed", "waits"]
 
-SAME = (
-    "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp uintp intc uintc float16 float32 float64 complex64 "
-    "complex128 number integer floating complexfloating inexact generic dtype finfo iinfo ndindex inf nan pi e newaxis "
-    "result_type promote_types can_cast broadcast_shapes issubdtype isscalar common_type"
-).split()
+_SAME = """
+bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp uintp intc uintc float16 float32 float64
+complex64 complex128 number integer floating complexfloating inexact generic dtype finfo iinfo ndindex inf nan
+pi e newaxis result_type promote_types can_cast broadcast_shapes issubdtype isscalar common_type
+"""
+SAME = _SAME.split()
 """What CuPy takes from NumPy."""
 
 
@@ -105,11 +107,12 @@ def _build() -> dict[str, ModuleType]:
     return {module.__name__: module for module in (found, cuda, lib, tricks, linalg, cupyx, scipy, special)}
 
 
-CUDA = (
-    "Device Event ExternalStream Graph MemoryHook MemoryPointer MemoryPool PinnedMemoryPointer PinnedMemoryPool Stream "
-    "UnownedMemory alloc alloc_pinned_memory get_allocator get_current_stream get_device_id get_elapsed_time is_available "
-    "memory memory_hook pinned_memory runtime set_allocator stream using_allocator"
-).split()
+_CUDA = """
+Device Event ExternalStream Graph MemoryHook MemoryPointer MemoryPool PinnedMemoryPointer PinnedMemoryPool
+Stream UnownedMemory alloc alloc_pinned_memory get_allocator get_current_stream get_device_id get_elapsed_time
+is_available memory memory_hook pinned_memory runtime set_allocator stream using_allocator
+"""
+CUDA = _CUDA.split()
 
 
 def _special(name: str) -> Any:
@@ -117,9 +120,12 @@ def _special(name: str) -> Any:
 
     def function(*args: Any, **options: Any) -> Any:
         SPECIAL_SIGNATURES[name].bind(*args, **options)
-        fake_functions.OVERRIDES.setdefault(f"special.{name}", lambda *a, **k: fake_functions.wrap(
-            getattr(scipy.special, name)(*(fake_functions.host(x) for x in a), **k)
-        ))
+        fake_functions.OVERRIDES.setdefault(
+            f"special.{name}",
+            lambda *a, **k: fake_functions.wrap(
+                getattr(scipy.special, name)(*(fake_functions.host(x) for x in a), **k)
+            ),
+        )
         return fake_functions.call(f"special.{name}", *args, **options)
 
     return function
@@ -131,7 +137,9 @@ def _empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
 
 
 def _empty_like_pinned(a: Any, dtype: Any = None, order: str = "K", subok: Any = None, shape: Any = None) -> Any:
-    like = np.empty_like(np.broadcast_to(np.empty((), a.dtype), a.shape) if isinstance(a, ndarray) else a, dtype, order, False, shape)
+    like = np.empty_like(
+        np.broadcast_to(np.empty((), a.dtype), a.shape) if isinstance(a, ndarray) else a, dtype, order, False, shape
+    )
     memory = fake_cuda.alloc_pinned_memory(like.nbytes)
     return np.ndarray(like.shape, like.dtype, memory, strides=like.strides)
 
@@ -143,7 +151,7 @@ MODULE = MODULES["cupy"]
 @contextmanager
 def installed() -> Iterator[ModuleType]:
     """The stand-in as ``cupy`` and ``cupyx``; what was there before comes back."""
-    names = [name for name in sys.modules if name.split(".")[0] in ("cupy", "cupyx", "cupy_backends")]
+    names = [name for name in sys.modules if name.startswith("cupy")]
     before = {name: sys.modules.pop(name) for name in names}
     sys.modules.update(MODULES)
     waits.clear()
@@ -151,7 +159,7 @@ def installed() -> Iterator[ModuleType]:
     try:
         yield MODULE
     finally:
-        for name in [name for name in sys.modules if name.split(".")[0] in ("cupy", "cupyx")]:
+        for name in [name for name in sys.modules if name.startswith("cupy")]:
             del sys.modules[name]
         sys.modules.update(before)
         fake_cuda.reset()

@@ -9,7 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from tests.gpu.host import fake_ufunc
+from tests.gpu.host import fake_cuda, fake_ufunc
 from tests.gpu.host.cupy_names import FUNCTIONS, METHODS, SPECIAL
 from tests.gpu.host.fake_array import check_device, host, ndarray, synchronises, table, waits, wrap
 
@@ -19,42 +19,53 @@ SPECIAL_SIGNATURES = table(SPECIAL)
 METHOD_SIGNATURES = table(METHODS)
 UFUNCS = fake_ufunc.TABLE
 
-WAITING = (
-    "argwhere array_equal bincount compress delete extract flatnonzero histogram intersect1d isin nonzero setdiff1d "
-    "trim_zeros union1d unique unique_all unique_counts unique_inverse unique_values allclose array_equiv"
-).split()
+_WAITING = """
+argwhere array_equal bincount compress delete extract flatnonzero histogram intersect1d isin nonzero setdiff1d
+trim_zeros union1d unique unique_all unique_counts unique_inverse unique_values allclose array_equiv
+"""
+WAITING = _WAITING.split()
 """Functions whose results have a shape that the values decide, or that read values to check them."""
 
-ANY_DTYPE = (
-    "sum prod iscomplexobj isrealobj argwhere array array_equal array_split asanyarray asarray ascontiguousarray asfortranarray asnumpy astype "
-    "atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to choose clip column_stack compress concat concatenate copy "
-    "copyto count_nonzero diag diagflat diagonal dot dsplit dstack empty empty_like expand_dims extract eye fill_diagonal "
-    "flatnonzero flip fliplr flipud full full_like hsplit hstack identity matmul max min amax amin meshgrid moveaxis ndim "
-    "nonzero ones ones_like pad permute_dims put put_along_axis ravel repeat reshape require roll rollaxis rot90 shape split "
-    "squeeze stack swapaxes take take_along_axis tile transpose tril triu vsplit vstack where zeros zeros_like all any isdtype "
-    "result_type promote_types can_cast may_share_memory shares_memory lib.stride_tricks.as_strided "
-    "lib.stride_tricks.sliding_window_view matrix_transpose get_array_module select size flatten item tolist sum prod nansum nanprod nanmax nanmin"
-).split()
+_ANY_DTYPE = """
+sum prod iscomplexobj isrealobj argwhere array array_equal array_split asanyarray asarray ascontiguousarray
+asfortranarray asnumpy astype atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to choose clip
+column_stack compress concat concatenate copy copyto count_nonzero diag diagflat diagonal dot dsplit dstack
+empty empty_like expand_dims extract eye fill_diagonal flatnonzero flip fliplr flipud full full_like hsplit
+hstack identity matmul max min amax amin meshgrid moveaxis ndim nonzero ones ones_like pad permute_dims put
+put_along_axis ravel repeat reshape require roll rollaxis rot90 shape split squeeze stack swapaxes take
+take_along_axis tile transpose tril triu vsplit vstack where zeros zeros_like all any isdtype result_type
+promote_types can_cast may_share_memory shares_memory lib.stride_tricks.as_strided
+lib.stride_tricks.sliding_window_view matrix_transpose get_array_module select size flatten item tolist sum
+prod nansum nanprod nanmax nanmin
+"""
+ANY_DTYPE = _ANY_DTYPE.split()
 """Functions that take bfloat16. CuPy takes it in more; those that are not known to are refused here."""
 
-FROM_HOST = "array asarray asanyarray asnumpy copyto get_array_module result_type take searchsorted".split()
+_FROM_HOST = """
+array asarray asanyarray asnumpy copyto get_array_module result_type take searchsorted
+"""
+FROM_HOST = _FROM_HOST.split()
 """Functions that take NumPy's arrays."""
 
 
-def arrays_in(value: Any) -> list[ndarray]:
-    if isinstance(value, ndarray):
-        return [value]
+def flat(value: Any) -> list[Any]:
+    """The items of nested tuples and lists."""
     if isinstance(value, tuple | list):
-        return [found for item in value for found in arrays_in(item)]
-    return []
+        return [found for item in value for found in flat(item)]
+    return [value]
+
+
+def arrays_in(value: Any) -> list[ndarray]:
+    return [item for item in flat(value) if isinstance(item, ndarray)]
 
 
 def call(name: str, *args: Any, **options: Any) -> Any:
     """A function by its name, or a method by its name with the array first."""
     found = arrays_in((args, tuple(options.values())))
     for array in found:
-        check_device(array)
-    for value in (*args, *options.values()):
+        if name not in ("array", "asarray", "asanyarray"):  # which copy to the device in use
+            check_device(array)
+    for value in flat((args, tuple(options.values()))):
         if isinstance(value, np.ndarray) and name not in FROM_HOST:
             raise TypeError(f"{name}: Unsupported type {type(value)}")
     if name not in ANY_DTYPE and any(array.dtype == BFLOAT16 for array in found):
@@ -97,17 +108,29 @@ def override(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @override
 def array(
-    obj: Any, dtype: Any = None, copy: bool = True, order: str = "K", subok: bool = False, ndmin: int = 0, *, blocking: Any = False
+    obj: Any,
+    dtype: Any = None,
+    copy: bool = True,
+    order: str = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    *,
+    blocking: Any = False,
 ) -> ndarray:
     if isinstance(obj, ndarray):
         same = dtype is None or np.dtype(dtype) == obj.dtype
-        found = obj if same and not copy and (order in "KA" or obj.flags.c_contiguous) else obj.astype(
-            obj.dtype if dtype is None else dtype, order
+        copy = copy or obj.device.id != fake_cuda.runtime.getDevice()
+        found = (
+            obj
+            if same and not copy and (order in "KA" or obj.flags.c_contiguous)
+            else obj.astype(obj.dtype if dtype is None else dtype, order)
         )
         return found.reshape((1,) * (ndmin - found.ndim) + found.shape) if found.ndim < ndmin else found
     if isinstance(obj, list | tuple) and arrays_in(obj):
-        return call("stack", [array(o) for o in obj]).astype(dtype, copy=False) if dtype else call(
-            "stack", [array(o) for o in obj]
+        return (
+            call("stack", [array(o) for o in obj]).astype(dtype, copy=False)
+            if dtype
+            else call("stack", [array(o) for o in obj])
         )
     if not isinstance(obj, np.ndarray | np.generic | bool | int | float | complex | list | tuple) and not hasattr(
         obj, "__array__"
@@ -251,6 +274,8 @@ def split(ary: ndarray, indices_or_sections: Any, axis: int = 0) -> list[ndarray
 
 @override
 def broadcast_to(array: ndarray, shape: Any) -> ndarray:
+    if not isinstance(array, ndarray):
+        raise TypeError(f"broadcast_to: Argument 'array' has incorrect type {type(array)}")
     return ndarray._over(np.lib.stride_tricks.as_strided(*_broadcast(array._numpy, shape)), array)
 
 
@@ -296,13 +321,17 @@ def searchsorted(a: ndarray, v: Any, side: str = "left", sorter: Any = None) -> 
 
 
 @override
-def matmul(*args: Any, out: Any = None, dtype: Any = None, casting: Any = None, axes: Any = None, axis: Any = None) -> Any:
+def matmul(
+    *args: Any, out: Any = None, dtype: Any = None, casting: Any = None, axes: Any = None, axis: Any = None
+) -> Any:
     a, b = args[:2]
     out = args[2] if len(args) > 2 else out
     if not (isinstance(a, ndarray) and isinstance(b, ndarray)):
         raise TypeError(f"Unsupported type {type(b if isinstance(a, ndarray) else a)}")
     if BFLOAT16 in (a.dtype, b.dtype) and max(a.ndim, b.ndim) > 2:
-        raise TypeError("matmul: CuPy multiplies stacked bfloat16 matrices by a kernel for integers, which refuses them")
+        raise TypeError(
+            "matmul: CuPy multiplies stacked bfloat16 matrices by a kernel for integers, which refuses them"
+        )
     kind = np.result_type(a.dtype, b.dtype)
     wide = np.float32 if kind in (np.dtype(np.float16), BFLOAT16) else kind
     result = np.matmul(a._numpy.astype(wide, copy=False), b._numpy.astype(wide, copy=False)).astype(kind)
@@ -342,7 +371,9 @@ def linalg(name: str) -> Callable[..., Any]:
                 raise
             shape = args[0].shape if name != "solve" else args[1].shape
             nothing = np.full(shape, np.nan, args[0].dtype)
-            return wrap((np.full(shape[:-1], np.nan, nothing.real.dtype), nothing) if name in ("eigh", "eig") else nothing)
+            return wrap(
+                (np.full(shape[:-1], np.nan, nothing.real.dtype), nothing) if name in ("eigh", "eig") else nothing
+            )
 
     return function
 
@@ -355,52 +386,10 @@ for _name in FUNCTION_SIGNATURES:
 def module_function(name: str) -> Callable[..., Any]:
     """What ``cupy.name`` is: CuPy's parameters, then the override of that name or NumPy's function."""
 
-    @functools.wraps(call)
     def function(*args: Any, **options: Any) -> Any:
         FUNCTION_SIGNATURES[name].bind(*args, **options)
         return call(name, *args, **options)
 
-    function.__name__ = name.rpartition(".")[2]
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__module__ = "cupy"
     return function
-
-
-# Operators
-
-
-def _binary(name: str, swapped: bool = False) -> Callable[..., Any]:
-    def operator(self: ndarray, other: Any) -> Any:
-        if other is None and name in ("equal", "not_equal"):
-            return call("full", self.shape, name == "not_equal")
-        if not isinstance(other, ndarray | np.ndarray | bool | int | float | complex | np.generic):
-            return NotImplemented
-        if isinstance(other, np.ndarray) and not other.ndim and name.endswith(("equal", "less", "greater")):
-            other = other.item()
-        function = call if name == "matmul" else UFUNCS[name]
-        args = (other, self) if swapped else (self, other)
-        return call("matmul", *args) if function is call else function(*args)
-
-    return operator
-
-
-def _in_place(name: str) -> Callable[..., Any]:
-    def operator(self: ndarray, other: Any) -> Any:
-        UFUNCS[name](self, other, out=self)
-        return self
-
-    return operator
-
-
-BINARY = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-    "lshift": "left_shift", "rshift": "right_shift",
-}  # fmt: skip
-for _short, _long in {**BINARY, "matmul": "matmul", "divmod": "divmod"}.items():
-    setattr(ndarray, f"__{_short}__", _binary(_long))
-    setattr(ndarray, f"__r{_short}__", _binary(_long, True))
-    if _short in BINARY:
-        setattr(ndarray, f"__i{_short}__", _in_place(_long))
-for _short, _long in dict(eq="equal", ne="not_equal", lt="less", le="less_equal", gt="greater", ge="greater_equal").items():
-    setattr(ndarray, f"__{_short}__", _binary(_long))
-for _short, _long in dict(neg="negative", pos="positive", abs="absolute", invert="invert").items():
-    setattr(ndarray, f"__{_short}__", lambda self, _ufunc=UFUNCS[_long]: _ufunc(self))

@@ -16,8 +16,8 @@ from tests.gpu.host.cupy_names import UFUNCS
 from tests.gpu.host.fake_array import check_device, host, ndarray, synchronises, wrap
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-SCATTERED = {"add": "int32 uint32 uint64 float16 float32 float64".split()}  # what CuPy's scatter kernels take
-SCATTERED["maximum"] = SCATTERED["minimum"] = "int32 uint32 uint64 float32 float64".split()
+SCATTERED = {"add": ["int32", "uint32", "uint64", "float16", "float32", "float64"]}  # what CuPy's scatter kernels take
+SCATTERED["maximum"] = SCATTERED["minimum"] = ["int32", "uint32", "uint64", "float32", "float64"]
 
 
 def _kind(x: Any) -> int:

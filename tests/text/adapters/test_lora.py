@@ -22,6 +22,7 @@ from text.adapters import (
     lora_layers,
     merge,
     merge_and_unload,
+    merged_state_dict,
     save_adapter,
     unload,
     unmerge,
@@ -80,7 +81,11 @@ def test_a_layer_computes_the_formula(transposed, config):
     framework.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
     unmerge(model)
     assert np.array_equal(layer.base_layer.weight.array, weight.T if transposed else weight)
+    whole = merged_state_dict(model)
     merge_and_unload(model)
+    assert list(whole) == list(model.state_dict())
+    for key, value in model.state_dict().items():
+        assert np.array_equal(whole[key].numpy(), value.numpy())
     assert type(model[0]) is (Conv1D if transposed else nn.Linear)
     framework.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
 

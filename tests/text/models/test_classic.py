@@ -101,7 +101,7 @@ def bilstm_of_torch(torch, p, ids):
     return torch.cat(rows)
 
 
-@pytest.mark.parametrize(
+TWINS = pytest.mark.parametrize(
     ("name", "config", "twin"),
     [
         ("bag", {}, bag_of_torch),
@@ -110,6 +110,9 @@ def bilstm_of_torch(torch, p, ids):
     ],
     ids=["bag", "textcnn", "bilstm"],
 )
+
+
+@TWINS
 def test_scores_and_gradients_are_pytorchs(name, config, twin):
     torch = pytest.importorskip("torch")
     model = made(name, **config).double()
@@ -122,6 +125,35 @@ def test_scores_and_gradients_are_pytorchs(name, config, twin):
     assert np.allclose(scores.detach().numpy(), expected.detach().numpy(), atol=1e-10)
     for key, parameter in model.named_parameters():
         assert np.allclose(parameter.grad.numpy(), parameters[key].grad.numpy(), atol=1e-10), key
+
+
+@TWINS
+def test_training_is_pytorchs(name, config, twin):
+    """Ten steps of the scripts' recipe, a warmed-up and decayed AdamW, from the same weights end at the same weights."""
+    torch = pytest.importorskip("torch")
+    model = made(name, **config).double()
+    parameters = {n: torch.tensor(p.detach().numpy(), requires_grad=True) for n, p in model.named_parameters()}
+    ours, theirs = F.optim.AdamW(model.parameters(), 0.05), torch.optim.AdamW(parameters.values(), 0.05)
+    rates = [min(1, (step + 1) / 3) * (1 - step / 10) for step in range(10)]
+    schedules = [kind(optimizer, rates.__getitem__) for kind, optimizer in (
+        (F.optim.lr_scheduler.LambdaLR, ours), (torch.optim.lr_scheduler.LambdaLR, theirs),
+    )]  # fmt: skip
+    labels, losses = np.array([0, 2, 1, 1]), []
+    for step in range(10):
+        mine = nn.functional.cross_entropy(model(F.tensor(IDS)), F.tensor(labels))
+        other = torch.nn.functional.cross_entropy(twin(torch, parameters, torch.tensor(IDS)), torch.tensor(labels))
+        losses.append((mine.item(), other.item()))
+        for loss, optimizer in ((mine, ours), (other, theirs)):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if step < 9:
+            for schedule in schedules:
+                schedule.step()
+    found, expected = np.array(losses).T
+    assert found[-1] < 0.8 * found[0] and np.allclose(found, expected, rtol=1e-8)
+    for key, parameter in model.named_parameters():
+        assert np.allclose(parameter.detach().numpy(), parameters[key].detach().numpy(), atol=1e-8), key
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -209,10 +209,10 @@ def test_files_in_databases(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
     data = datasets.PCAM(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="install the package h5py"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'eagerkit\[hdf5\]'"):
         len(data)
     (tmp_path / "bedroom_train_lmdb").mkdir()
-    with pytest.raises(ModuleNotFoundError, match="install the package lmdb"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'eagerkit\[lmdb\]'"):
         datasets.LSUN(tmp_path, ["bedroom_train"])
     with pytest.raises(DatasetNotFound, match="bridge_val"):
         datasets.LSUN(tmp_path, ["bridge_val"])

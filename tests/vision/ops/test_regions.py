@@ -12,7 +12,7 @@ from framework.autograd import gradcheck, gradgradcheck
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
 from tests.vision.peer import torchvision
 from vision import ops
-from vision.ops.blend import PART
+from framework.kernels.generic.boxes import PART
 
 BOXES = [
     [0, 0.3, 0.2, 5.7, 4.0],

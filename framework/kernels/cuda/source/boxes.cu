@@ -1,7 +1,10 @@
 // Non-maximum suppression by bit masks: which later boxes each box suppresses, then one sweep by one block. And regions
 // pooled by bilinear samples.
-// compiled with: R=float | R=double
+// compiled with: T=float,double
 #include "common.cuh"
+#include "reals.cuh"
+
+typedef T R;
 
 #define WORD 64  // boxes that a word of a mask stands for
 #define SWEEPERS 512
@@ -94,7 +97,7 @@ __device__ __forceinline__ Samples samples_of(R low, R high, const Roi& roi, int
     R start = multiplied(low, roi.scale) - roi.shift, length = multiplied(high, roi.scale) - roi.shift - start;
     length = roi.least > 0 && length < roi.least ? roi.least : length;
     samples.step = length / bins;
-    R number = roi.ratio > 0 ? (R)roi.ratio : (R)ceil(samples.step);
+    R number = roi.ratio > 0 ? (R)roi.ratio : ceil_of(samples.step);
     bool finite = samples.step - samples.step == 0;
     samples.count = finite && number > 0 ? (int)number : 0;
     samples.start = start + multiplied((R)bin, samples.step);

@@ -1,17 +1,15 @@
 // Maxima and means over windows. Arrays lie as (N, D, H, W, C); a thread does V channels of one place, which it reads and
 // writes at once. Gradients are gathered: each input's thread looks at the windows that hold it, so that there is neither
 // an atomic addition nor an array to be zeroed first.
-// compiled with: T=float R=float I=int V=4 K=uchar | T=__half R=float I=int V=8 K=ushort | T=__nv_bfloat16 R=float I=int V=8 K=uchar | T=double R=double I=long_long V=1 K=int
+// compiled with: T=float V=1,4 I=int K=uchar | T=__half V=8 I=int K=ushort | T=__nv_bfloat16 V=2,8 I=int,long_long K=uchar | T=double V=2 I=long_long K=int
 #include "common.cuh"
 
 #define THREADS 256
 
+typedef typename Real<T>::type R;
+
 struct Window {  // for each of three axes; those there are not have length 1
     int kernel[3], stride[3], padding[3], dilation[3], length[3], outputs[3];
-};
-
-template <class U> struct alignas(V * sizeof(U)) Channels {
-    U at[V];
 };
 
 // Where a thread is: its sample, its place along the axes, and its first channel.
@@ -61,20 +59,20 @@ max_pool(const T* x, T* y, K* taps, const Window w, const I channels, const I co
             for (int c = first[2]; c < stop[2]; ++c) {
                 I at = offset_of(place, start[0] + a * w.dilation[0], start[1] + b * w.dilation[1],
                                  start[2] + c * w.dilation[2], w.length, channels);
-                Channels<T> values = *(const Channels<T>*)(x + at);
+                Pack<T, V> values = load<V>(x + at);
                 int tap = (a * w.kernel[1] + b) * w.kernel[2] + c;
                 for (int i = 0; i < V; ++i) {
                     R value = to_real(values.at[i]);
                     if (value > best[i] || value != value) best[i] = value, won[i] = tap;  // of nans the last wins
                 }
             }
-    Channels<T> maxima;
+    Pack<T, V> maxima;
     for (int i = 0; i < V; ++i) maxima.at[i] = from_real<T>(best[i]);
-    *(Channels<T>*)(y + (I)thread * V) = maxima;
+    store(y + thread * V, maxima);
     if (taps) {
-        Channels<K> numbers;
+        Pack<K, V> numbers;
         for (int i = 0; i < V; ++i) numbers.at[i] = (K)won[i];
-        *(Channels<K>*)(taps + (I)thread * V) = numbers;
+        store(taps + thread * V, numbers);
     }
 }
 
@@ -112,16 +110,16 @@ max_pool_gradient(const T* g, const K* taps, T* gx, const Window w, const I chan
                 if (tap_c < 0) continue;
                 I at = offset_of(place, a, b, c, w.outputs, channels);
                 int tap = (tap_a * w.kernel[1] + tap_b) * w.kernel[2] + tap_c;
-                Channels<K> numbers = *(const Channels<K>*)(taps + at);
-                Channels<T> values = *(const Channels<T>*)(g + at);
+                Pack<K, V> numbers = load<V>(taps + at);
+                Pack<T, V> values = load<V>(g + at);
                 for (int i = 0; i < V; ++i)
                     if ((int)numbers.at[i] == tap) total[i] += (R)to_real(values.at[i]);
             }
         }
     }
-    Channels<T> sums;
+    Pack<T, V> sums;
     for (int i = 0; i < V; ++i) sums.at[i] = from_real<T>(total[i]);
-    *(Channels<T>*)(gx + (I)thread * V) = sums;
+    store(gx + thread * V, sums);
 }
 
 __device__ __forceinline__ R divisor_of(const Window& w, const R* divisors, R divisor, I d, I h, I l) {
@@ -140,13 +138,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) avg_pool(
     for (int a = start[0] + first[0]; a < start[0] + stop[0]; ++a)
         for (int b = start[1] + first[1]; b < start[1] + stop[1]; ++b)
             for (int c = start[2] + first[2]; c < start[2] + stop[2]; ++c) {
-                Channels<T> values = *(const Channels<T>*)(x + offset_of(place, a, b, c, w.length, channels));
+                Pack<T, V> values = load<V>(x + offset_of(place, a, b, c, w.length, channels));
                 for (int i = 0; i < V; ++i) total[i] += (R)to_real(values.at[i]);
             }
     R by = divisor_of(w, divisors, divisor, place.at[0], place.at[1], place.at[2]);
-    Channels<T> means;
+    Pack<T, V> means;
     for (int i = 0; i < V; ++i) means.at[i] = from_real<T>(total[i] / by);
-    *(Channels<T>*)(y + (I)thread * V) = means;
+    store(y + thread * V, means);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) avg_pool_gradient(
@@ -162,12 +160,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) avg_pool_gradient(
         for (int b = first[1]; b <= last[1]; ++b)
             for (int c = first[2]; c <= last[2]; ++c) {
                 R by = divisor_of(w, divisors, divisor, a, b, c);
-                Channels<T> values = *(const Channels<T>*)(g + offset_of(place, a, b, c, w.outputs, channels));
+                Pack<T, V> values = load<V>(g + offset_of(place, a, b, c, w.outputs, channels));
                 for (int i = 0; i < V; ++i) total[i] += (R)to_real(values.at[i]) / by;
             }
-    Channels<T> sums;
+    Pack<T, V> sums;
     for (int i = 0; i < V; ++i) sums.at[i] = from_real<T>(total[i]);
-    *(Channels<T>*)(gx + (I)thread * V) = sums;
+    store(gx + thread * V, sums);
 }
 
 // Means over wide windows: a block for each window, whose rows of threads share its pixels. blockDim.x threads hold
@@ -197,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) avg_pool_wide(
         for (I pixel = threadIdx.y; pixel < (I)wide[0] * wide[1] * wide[2]; pixel += blockDim.y) {
             I line = pixel / wide[2], c = pixel % wide[2];
             I at = offset_of(place, start[0] + line / wide[1], start[1] + line % wide[1], start[2] + c, w.length, channels);
-            Channels<T> values = *(const Channels<T>*)(x + at);
+            Pack<T, V> values = load<V>(x + at);
             for (int i = 0; i < V; ++i) total[i] += (R)to_real(values.at[i]);
         }
     int self = threadIdx.y * blockDim.x + threadIdx.x;
@@ -209,8 +207,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) avg_pool_wide(
     }
     if (mine && threadIdx.y == 0) {
         R by = divisor_of(w, divisors, divisor, place.at[0], place.at[1], place.at[2]);
-        Channels<T> means;
+        Pack<T, V> means;
         for (int i = 0; i < V; ++i) means.at[i] = from_real<T>(parts[i * THREADS + self] / by);
-        *(Channels<T>*)(y + output * channels + place.channel) = means;
+        store(y + output * channels + place.channel, means);
     }
 }

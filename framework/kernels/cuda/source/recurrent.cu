@@ -1,7 +1,10 @@
 // What a step of a recurrent net does to its gates once the two products are made. One thread does a unit of a sequence.
 // Rows hold the gates side by side, each `width` wide, in PyTorch's order; a gate's place holds its activation after.
+// compiled with: T=float,double
 #include "common.cuh"
 #include "reals.cuh"
+
+typedef T R;
 
 #define THREADS 256
 #define UNIT                                                            \
@@ -16,9 +19,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) lstm(
     UNIT;
     long long at = row * 4 * width + column;
     R in = logistic(gates[at] + product[at]), keep = logistic(gates[at + width] + product[at + width]);
-    R made = TANH(gates[at + 2 * width] + product[at + 2 * width]);
+    R made = tanh_of(gates[at + 2 * width] + product[at + 2 * width]);
     R out = logistic(gates[at + 3 * width] + product[at + 3 * width]);
-    R c = keep * before[unit] + in * made, t = TANH(c);
+    R c = keep * before[unit] + in * made, t = tanh_of(c);
     gates[at] = in, gates[at + width] = keep, gates[at + 2 * width] = made, gates[at + 3 * width] = out;
     cell[unit] = c, tanh_cell[unit] = t, hidden[unit] = out * t;
 }
@@ -48,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gru(
     R p[3];
     for (int i = 0; i < 3; ++i) p[i] = product[at + i * width] + (bias ? bias[column + i * width] : R(0));
     R reset = logistic(gates[at] + p[0]), update = logistic(gates[at + width] + p[1]);
-    R made = TANH(gates[at + 2 * width] + reset * p[2]);
+    R made = tanh_of(gates[at + 2 * width] + reset * p[2]);
     gates[at] = reset, gates[at + width] = update, gates[at + 2 * width] = made;
     candidate[unit] = p[2];
     hidden[unit] = (before[unit] - made) * update + made;
@@ -76,7 +79,7 @@ rnn(const R* gates, const R* product, R* hidden, const bool relu, const long lon
     long long unit = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (unit >= count) return;
     R a = gates[unit] + product[unit];
-    hidden[unit] = relu ? (a < 0 ? R(0) : a) : TANH(a);
+    hidden[unit] = relu ? (a < 0 ? R(0) : a) : tanh_of(a);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) rnn_gradient(

@@ -1,22 +1,21 @@
 // Weighted sums along the spatial axes by tables: interpolation and its gradient. Arrays lie as (N, D, H, W, C).
+// compiled with: T=float Y=float V=1,4 I=int | T=__half Y=__half V=8 I=int | T=__nv_bfloat16 Y=float V=8 I=long_long | T=float Y=__nv_bfloat16 V=1 I=int | T=double Y=double V=2 I=int | T=uchar Y=uchar V=1,16 I=int
 #include "common.cuh"
 
 #define THREADS 256
+
+typedef typename Real<T>::type R;
 
 // An axis's table, on the device: inputs (outputs, taps), of which -1 ends a row early, and weights of the same shape.
 // Null inputs stand for an axis that stays as it is, null weights for single taps of weight 1.
 struct Axis {
     const int* inputs;
-    const W* weights;
+    const R* weights;
     int taps, length, outputs;
 };
 
 struct Axes {
     Axis axis[3];
-};
-
-template <class U> struct alignas(V * sizeof(U)) Channels {
-    U at[V];
 };
 
 struct Place {
@@ -41,7 +40,7 @@ __device__ __forceinline__ int input_of(const Axis& axis, I output, int tap) {
 }
 
 __device__ __forceinline__ R weight_of(const Axis& axis, I output, int tap) {
-    return axis.weights ? (R)axis.weights[output * axis.taps + tap] : R(1);
+    return axis.weights ? axis.weights[output * axis.taps + tap] : R(1);
 }
 
 // All axes at once; the sums along the last axis are made first, as the axes are taken in turn elsewhere.
@@ -67,7 +66,7 @@ resample(const T* x, Y* y, const Axes axes, const I channels, const I count) {
             for (int c = 0; c < width.taps; ++c) {
                 int w = input_of(width, place.at[2], c);
                 if (w < 0) break;
-                Channels<T> values = *(const Channels<T>*)(row + w * channels + place.channel);
+                Pack<T, V> values = load<V>(row + w * channels + place.channel);
                 R weight = weight_of(width, place.at[2], c);
                 for (int i = 0; i < V; ++i) line[i] += (R)to_real(values.at[i]) * weight;
             }
@@ -77,9 +76,9 @@ resample(const T* x, Y* y, const Axes axes, const I channels, const I count) {
         R weight = weight_of(depth, place.at[0], a);
         for (int i = 0; i < V; ++i) volume[i] += plane[i] * weight;
     }
-    Channels<Y> sums;
+    Pack<Y, V> sums;
     for (int i = 0; i < V; ++i) sums.at[i] = from_real<Y>(volume[i]);
-    *(Channels<Y>*)(y + (I)thread * V) = sums;
+    store(y + thread * V, sums);
 }
 
 // Single taps of weight 1: elements are copied, whatever they are.
@@ -91,5 +90,5 @@ pick(const T* x, T* y, const Axes axes, const I channels, const I count) {
     I at = place.sample;
     for (int axis = 0; axis < 3; ++axis)
         at = at * axes.axis[axis].length + input_of(axes.axis[axis], place.at[axis], 0);
-    *(Channels<T>*)(y + (I)thread * V) = *(const Channels<T>*)(x + at * channels + place.channel);
+    store(y + thread * V, load<V>(x + at * channels + place.channel));
 }

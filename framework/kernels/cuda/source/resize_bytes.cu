@@ -1,5 +1,5 @@
 // Weighted sums of bytes along one axis, by 16-bit fixed-point weights, rounded to a byte, as image libraries do.
-// compiled with: I=int | I=long_long
+// compiled with: I=int,long_long
 #include "common.cuh"
 
 // x (outer, length, inner), y (outer, outputs, inner)

@@ -5,8 +5,8 @@
 #include "row_norm.cuh"
 
 extern "C" __global__ void __launch_bounds__(K ? 512 : 1024)
-norm(T* y, const T* x, const W* weight, const W* bias, R* means, R* rstds, const R eps, const long long rows,
-     const int length) {
+row_norm(T* y, const T* x, const W* weight, const W* bias, R* means, R* rstds, const R eps, const long long rows,
+         const int length) {
     long long row = (long long)blockIdx.x * blockDim.y + threadIdx.y, start = row * length;
     bool there = row < rows;
     R mean = 0, square = 0;

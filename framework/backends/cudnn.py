@@ -23,6 +23,7 @@ benchmark = False
 benchmark_limit = 10
 deterministic = False
 
+
 def is_available() -> bool:
     """Whether there is a GPU, and cuDNN's Python frontend is installed."""
     from framework import cuda

@@ -27,8 +27,8 @@ from framework.cuda.random import (
     set_rng_state_all,
 )
 from framework.cuda.streams import (
-    CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, graph_pool_handle, is_current_stream_capturing,
-    set_stream, stream,
+    CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, graph_pool_handle,
+    is_current_stream_capturing, set_stream, stream,
 )
 
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from framework import devices, dtypes
 from framework.autograd.mode import no_grad
-from framework.devices import array_module
 from framework.ops.creation import empty
 from framework.ops.special import ndtri
 from framework.tensor import Tensor, missing

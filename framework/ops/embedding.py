@@ -167,7 +167,9 @@ def embedding_bag(
     if max_norm is not None:
         embedding_renorm_(weight, indices, max_norm, norm_type)
     bags = len(starts) - 1
-    owner = xp.searchsorted(starts, xp.arange(int(starts[-1])), side="right") - 1  # an array of repeats is NumPy's alone
+    owner = (
+        xp.searchsorted(starts, xp.arange(int(starts[-1])), side="right") - 1
+    )  # an array of repeats is NumPy's alone
     indices = indices[: len(owner)]
     if scales is not None:
         scales = scales[: len(owner)]

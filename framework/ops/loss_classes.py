@@ -33,7 +33,10 @@ class CrossEntropy(Op):
         reduction: str = "mean", total: Any = 1.0, plain: Any = None
     ) -> Any:  # fmt: skip
         self.target, self.scale, self.smooth, self.class_weight = target, scale, smooth, class_weight
-        self.each, self.total = reduction == "none", _not_zero(total)  # nothing counted: the loss is nan, its gradient 0
+        self.each, self.total = (
+            reduction == "none",
+            _not_zero(total),
+        )  # nothing counted: the loss is nan, its gradient 0
         self.kernel = choose("softmax", x, axis=1)
         recording = bool(self.needs[0])
         if target is None:
@@ -43,7 +46,9 @@ class CrossEntropy(Op):
             loss, p = self.kernel.cross_entropy(x, target, scale, smooth, class_weight, recording)
             if not self.each:
                 loss = loss.sum()
-                loss = loss / (loss.dtype.type(total) if type(total) is float else total) if reduction == "mean" else loss
+                loss = (
+                    loss / (loss.dtype.type(total) if type(total) is float else total) if reduction == "mean" else loss
+                )
             loss = loss.astype(x.dtype)
         if not recording:
             return loss

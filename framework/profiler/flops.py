@@ -7,7 +7,12 @@ from typing import Any
 
 
 def flops_of(name: str, arrays: tuple[Any, ...], result: Any) -> int:
-    """The operations of one op's forward; 0 for ops that are not counted: all but products, of recurrent layers too."""
+    """The operations of one op's forward; 0 for what is not counted: all but products, of recurrent layers too.
+
+    A kernel is not counted, since its op is, unless a gradient rule calls it: the two gradients of a linear layer's weights.
+    """
+    if name.endswith("::gemm.weight_gradients"):  # (N, M) and (N, K) to (M, K)
+        return 2 * prod(arrays[0].shape) * arrays[1].shape[-1]
     if name == "MatMul":
         return 2 * prod(result.shape) * arrays[0].shape[-1]
     if name == "Linear":

@@ -123,7 +123,7 @@ class Recorder:
             return
         if self.options.memory:
             _count_memory(item, arrays, result)
-        if self.options.flops and item.kind == OP:
+        if self.options.flops and item.kind in (OP, KERNEL):
             item.flops = flops_of(item.name, arrays, result)
 
     def link(self, node: Any, item: Range) -> None:

@@ -33,9 +33,9 @@ def near(found, expected, dtype):
         return
     a, b = found.get().astype("f8"), np.asarray(expected).astype("f8")
     assert a.shape == b.shape
-    assert np.allclose(a, b, rtol=ROUNDING[dtype], atol=ROUNDING[dtype] * max(1.0, np.abs(b).max(initial=0))), (
-        np.abs(a - b).max()
-    )
+    assert np.allclose(a, b, rtol=ROUNDING[dtype], atol=ROUNDING[dtype] * max(1.0, np.abs(b).max(initial=0))), np.abs(
+        a - b
+    ).max()
 
 
 MASKS = {
@@ -67,7 +67,9 @@ def test_forward_and_gradients(gpu, kernel, monkeypatch, dtype, size, mask, caus
     b, h, rows, keys, width, depth = SIZES[size]
     q, k, v, g = (
         draw(shape, dtype, seed)
-        for seed, shape in enumerate(((b, h, rows, width), (b, h, keys, width), (b, h, keys, depth), (b, h, rows, depth)))
+        for seed, shape in enumerate(
+            ((b, h, rows, width), (b, h, keys, width), (b, h, keys, depth), (b, h, rows, depth))
+        )
     )
     bias = MASKS[mask](b, h, rows, keys, dtype)
     wanted = bias is not None and bias.dtype.kind != "b"

@@ -83,7 +83,9 @@ def compare(gpu, kernel, inputs, mask=None, causal=False, dtype=BFLOAT16):
             axes = tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m)
             e = e.sum(axes, keepdims=True)
         elif e is not None and a.shape != e.shape:
-            e = e.sum(tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m), keepdims=True)
+            e = e.sum(
+                tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m), keepdims=True
+            )
         near(a, e, dtype, 2)
     return found
 
@@ -105,7 +107,9 @@ OTHER_ORDER = ("heads of a projection", "length, batch, head", "one projection")
 @pytest.mark.parametrize("mask", ["padding", "numbers"])
 def test_float16(gpu, kernel, mask):
     make = (lambda *a: MASKS[mask](*a).astype(FLOAT16)) if mask == "numbers" else MASKS[mask]
-    compare(gpu, kernel, [gpu.xp.asarray(draw(2, 3, 6, 8, seed=s, dtype=FLOAT16)) for s in range(3)], make, dtype=FLOAT16)
+    compare(
+        gpu, kernel, [gpu.xp.asarray(draw(2, 3, 6, 8, seed=s, dtype=FLOAT16)) for s in range(3)], make, dtype=FLOAT16
+    )
 
 
 @pytest.mark.parametrize("mask", ["none", "padding", "numbers of each head"])
@@ -141,7 +145,9 @@ def test_dropout_of_a_seed_is_the_same_forward_and_backward(gpu, cudnn):  # noqa
         np.testing.assert_array_equal(a, b)
     assert np.abs(results[0][0] - results[2][0]).max() > 0.1
     # the sum of all outputs is v weighted by what its gradient says, if both drew the same mask
-    np.testing.assert_allclose((results[0][1] * v.detach().float().cpu().numpy()).sum(), results[0][0].sum(), rtol=2e-2, atol=1)
+    np.testing.assert_allclose(
+        (results[0][1] * v.detach().float().cpu().numpy()).sum(), results[0][0].sum(), rtol=2e-2, atol=1
+    )
     second = attention(q, k, v, dropout_p=0.25).detach().float().cpu().numpy()
     assert np.abs(second - results[2][0]).max() > 0.1  # the generator has moved on
 

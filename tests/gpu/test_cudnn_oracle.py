@@ -198,7 +198,14 @@ def test_the_stand_in_has_the_methods_of_the_real_one():
     for name, method in inspect.getmembers(fake_cudnn.tensor, inspect.isfunction):
         if name.startswith(("set_", "get_")):
             assert hasattr(cudnn.tensor, name), name
-    for kind in ("data_type", "heur_mode", "build_plan_policy", "numerical_note", "norm_forward_phase", "diagonal_alignment"):
+    for kind in (
+        "data_type",
+        "heur_mode",
+        "build_plan_policy",
+        "numerical_note",
+        "norm_forward_phase",
+        "diagonal_alignment",
+    ):
         theirs = getattr(cudnn, kind).__members__
         assert set(getattr(fake_cudnn, kind).__members__) <= set(theirs), kind
     for name in ("create_handle", "set_stream", "backend_version", "cudnnGraphNotSupportedError"):

@@ -53,7 +53,9 @@ def declines(
     if not q.size or not k.size:
         return "nothing to compute"
     if q.shape[-2] == 1:
-        return "one query: while text is generated the keys become more with each call, and its kernels are for a length"
+        return (
+            "one query: while text is generated the keys become more with each call, and its kernels are for a length"
+        )
     if dropout >= 1:
         return "everything is dropped"
     if bias_gradient and bias.dtype != q.dtype:

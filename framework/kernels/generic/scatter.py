@@ -19,7 +19,9 @@ NAME = "generic"
 
 NARROW = 32  # values a row, below which one scalar at a time is the faster way
 SMALL = 4096  # values in all, below which sorting the rows costs more than it saves
-ATOMIC = frozenset(np.dtype(k) for k in ["int32", "uint32", "uint64", "float32", "float64"])  # what CuPy adds atomically
+ATOMIC = frozenset(
+    np.dtype(k) for k in ["int32", "uint32", "uint64", "float32", "float64"]
+)  # what CuPy adds atomically
 FEW = 8  # repeated rows, below which each is summed by itself
 
 

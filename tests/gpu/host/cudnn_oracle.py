@@ -79,7 +79,18 @@ def _folder() -> str:
     """A folder with the silent driver."""
     folder = tempfile.mkdtemp(prefix="cudnn_oracle-")
     text = "".join(f"int {name}(void) {{ return 0; }}\n" for name in SILENT) + WRITING
-    command = ["gcc", "-shared", "-fPIC", "-w", "-x", "c", "-Wl,-soname,libcuda.so.1", "-o", f"{folder}/libcuda.so.1", "-"]
+    command = [
+        "gcc",
+        "-shared",
+        "-fPIC",
+        "-w",
+        "-x",
+        "c",
+        "-Wl,-soname,libcuda.so.1",
+        "-o",
+        f"{folder}/libcuda.so.1",
+        "-",
+    ]
     subprocess.run(command, input=text, text=True, check=True)
     return folder
 

@@ -33,17 +33,17 @@ def near(found, expected, dtype):
         return
     a, b = found.get().astype("f8"), np.asarray(expected).astype("f8")
     assert a.shape == b.shape
-    assert np.allclose(a, b, rtol=ROUNDING[dtype], atol=ROUNDING[dtype] * max(1.0, np.abs(b).max(initial=0))), (
-        np.abs(a - b).max()
-    )
+    assert np.allclose(a, b, rtol=ROUNDING[dtype], atol=ROUNDING[dtype] * max(1.0, np.abs(b).max(initial=0))), np.abs(
+        a - b
+    ).max()
 
 
 MASKS = {
-    "none": lambda b, h, l, s, kind: None,
-    "padding": lambda b, h, l, s, kind: np.arange(s) < np.array([[[[s]]], [[[1]]]])[:b],
-    "rows of nothing": lambda b, h, l, s, kind: np.broadcast_to((np.arange(l) % 3 > 0)[:, None], (l, s)),
-    "numbers of each head": lambda b, h, l, s, kind: np.where(
-        np.random.default_rng(3).random((1, h, l, s)) < 0.2, -np.inf, np.random.default_rng(4).random((1, h, l, s))
+    "none": lambda b, h, n, s, kind: None,
+    "padding": lambda b, h, n, s, kind: np.arange(s) < np.array([[[[s]]], [[[1]]]])[:b],
+    "rows of nothing": lambda b, h, n, s, kind: np.broadcast_to((np.arange(n) % 3 > 0)[:, None], (n, s)),
+    "numbers of each head": lambda b, h, n, s, kind: np.where(
+        np.random.default_rng(3).random((1, h, n, s)) < 0.2, -np.inf, np.random.default_rng(4).random((1, h, n, s))
     ).astype(kind),
 }  # fmt: skip
 SIZES = {
@@ -67,7 +67,9 @@ def test_forward_and_gradients(gpu, kernel, monkeypatch, dtype, size, mask, caus
     b, h, rows, keys, width, depth = SIZES[size]
     q, k, v, g = (
         draw(shape, dtype, seed)
-        for seed, shape in enumerate(((b, h, rows, width), (b, h, keys, width), (b, h, keys, depth), (b, h, rows, depth)))
+        for seed, shape in enumerate(
+            ((b, h, rows, width), (b, h, keys, width), (b, h, keys, depth), (b, h, rows, depth))
+        )
     )
     bias = MASKS[mask](b, h, rows, keys, dtype)
     wanted = bias is not None and bias.dtype.kind != "b"

@@ -83,7 +83,9 @@ def compare(gpu, kernel, inputs, mask=None, causal=False, dtype=BFLOAT16):
             axes = tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m)
             e = e.sum(axes, keepdims=True)
         elif e is not None and a.shape != e.shape:
-            e = e.sum(tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m), keepdims=True)
+            e = e.sum(
+                tuple(axis for axis, (n, m) in enumerate(zip(a.shape, e.shape, strict=True)) if n != m), keepdims=True
+            )
         near(a, e, dtype, 2)
     return found
 
@@ -105,7 +107,9 @@ OTHER_ORDER = ("heads of a projection", "length, batch, head", "one projection")
 @pytest.mark.parametrize("mask", ["padding", "numbers"])
 def test_float16(gpu, kernel, mask):
     make = (lambda *a: MASKS[mask](*a).astype(FLOAT16)) if mask == "numbers" else MASKS[mask]
-    compare(gpu, kernel, [gpu.xp.asarray(draw(2, 3, 6, 8, seed=s, dtype=FLOAT16)) for s in range(3)], make, dtype=FLOAT16)
+    compare(
+        gpu, kernel, [gpu.xp.asarray(draw(2, 3, 6, 8, seed=s, dtype=FLOAT16)) for s in range(3)], make, dtype=FLOAT16
+    )
 
 
 @pytest.mark.parametrize("mask", ["none", "padding", "numbers of each head"])
@@ -141,7 +145,9 @@ def test_dropout_of_a_seed_is_the_same_forward_and_backward(gpu, cudnn):  # noqa
         np.testing.assert_array_equal(a, b)
     assert np.abs(results[0][0] - results[2][0]).max() > 0.1
     # the sum of all outputs is v weighted by what its gradient says, if both drew the same mask
-    np.testing.assert_allclose((results[0][1] * v.detach().float().cpu().numpy()).sum(), results[0][0].sum(), rtol=2e-2, atol=1)
+    np.testing.assert_allclose(
+        (results[0][1] * v.detach().float().cpu().numpy()).sum(), results[0][0].sum(), rtol=2e-2, atol=1
+    )
     second = attention(q, k, v, dropout_p=0.25).detach().float().cpu().numpy()
     assert np.abs(second - results[2][0]).max() > 0.1  # the generator has moved on
 
@@ -194,19 +200,18 @@ def test_the_op(gpu, cudnn, name):  # noqa: F811
 def test_what_cudnn_has_no_algorithm_for_is_served_by_another(gpu, kernel, cudnn):  # noqa: F811
     if cudnn is None:
         pytest.skip("asks the stand-in")
-    q = F.from_numpy(draw(1, 2, 6, 8, dtype="f4"))
+    q, mask = F.from_numpy(draw(1, 2, 6, 8, dtype="f4")), F.from_numpy(draw(6, 6, seed=1, dtype="f4"))
     results = []
-    for refused in ((), ("sdpa",), ("sdpa_backward",)):
-        from framework.kernels.cudnn import attention as module
-
-        module.forward_plan.cache_clear()
-        module.backward_plan.cache_clear()
+    for refused, late in ((set(), False), ({"sdpa"}, False), ({"sdpa_backward"}, False), ({"sdpa_backward"}, True)):
+        kernel.forward_plan.cache_clear()
+        kernel.backward_plan.cache_clear()
         cudnn.refused.clear()
-        cudnn.refused.update(refused)
-        t = q.to(gpu.device, F.bfloat16).requires_grad_()
-        y = attention(t, t, t)
+        cudnn.refused.update(set() if late else refused)
+        t, m = (leaf.to(gpu.device, F.bfloat16).requires_grad_() for leaf in (q, mask))
+        y = attention(t, t, t, m)
+        cudnn.refused.update(refused)  # that of the mask is found out about when it is wanted
         y.float().square().sum().backward()
-        results.append([a.detach().float().cpu().numpy() for a in (y, t.grad)])
+        results.append([a.detach().float().cpu().numpy() for a in (y, t.grad, m.grad)])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=0.05, atol=0.05)

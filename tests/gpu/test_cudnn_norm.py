@@ -111,7 +111,9 @@ def test_the_layers_are_served_without_falling_back(gpu, cudnn):  # noqa: F811
             t = F.from_numpy(x).to(device).requires_grad_()
             y = model(t)
             (y**3).sum().backward()
-            results.append([a.detach().cpu().numpy() for a in (y, t.grad, *(p.grad for p in model.parameters()), *model.buffers())])
+            results.append(
+                [a.detach().cpu().numpy() for a in (y, t.grad, *(p.grad for p in model.parameters()), *model.buffers())]
+            )
         for a, b in zip(*results, strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
         assert not [found for found in F.kernels.fallbacks() if found[0] == "norm"], F.kernels.fallbacks()

@@ -98,7 +98,7 @@ def _random_like(tensor: Tensor, generator: np.random.Generator, scattered: bool
 
 
 def _host(array: Any) -> Any:
-    return devices.move(array, devices.CPU)
+    return devices.move(array, devices.CPU) if not isinstance(array, np.generic) else array
 
 
 def _beside(array: Any, tensor: Tensor) -> Any:

@@ -39,11 +39,11 @@ def near(found, expected, dtype):
 
 
 MASKS = {
-    "none": lambda b, h, l, s, kind: None,
-    "padding": lambda b, h, l, s, kind: np.arange(s) < np.array([[[[s]]], [[[1]]]])[:b],
-    "rows of nothing": lambda b, h, l, s, kind: np.broadcast_to((np.arange(l) % 3 > 0)[:, None], (l, s)),
-    "numbers of each head": lambda b, h, l, s, kind: np.where(
-        np.random.default_rng(3).random((1, h, l, s)) < 0.2, -np.inf, np.random.default_rng(4).random((1, h, l, s))
+    "none": lambda b, h, n, s, kind: None,
+    "padding": lambda b, h, n, s, kind: np.arange(s) < np.array([[[[s]]], [[[1]]]])[:b],
+    "rows of nothing": lambda b, h, n, s, kind: np.broadcast_to((np.arange(n) % 3 > 0)[:, None], (n, s)),
+    "numbers of each head": lambda b, h, n, s, kind: np.where(
+        np.random.default_rng(3).random((1, h, n, s)) < 0.2, -np.inf, np.random.default_rng(4).random((1, h, n, s))
     ).astype(kind),
 }  # fmt: skip
 SIZES = {

@@ -200,19 +200,18 @@ def test_the_op(gpu, cudnn, name):  # noqa: F811
 def test_what_cudnn_has_no_algorithm_for_is_served_by_another(gpu, kernel, cudnn):  # noqa: F811
     if cudnn is None:
         pytest.skip("asks the stand-in")
-    q = F.from_numpy(draw(1, 2, 6, 8, dtype="f4"))
+    q, mask = F.from_numpy(draw(1, 2, 6, 8, dtype="f4")), F.from_numpy(draw(6, 6, seed=1, dtype="f4"))
     results = []
-    for refused in ((), ("sdpa",), ("sdpa_backward",)):
-        from framework.kernels.cudnn import attention as module
-
-        module.forward_plan.cache_clear()
-        module.backward_plan.cache_clear()
+    for refused, late in ((set(), False), ({"sdpa"}, False), ({"sdpa_backward"}, False), ({"sdpa_backward"}, True)):
+        kernel.forward_plan.cache_clear()
+        kernel.backward_plan.cache_clear()
         cudnn.refused.clear()
-        cudnn.refused.update(refused)
-        t = q.to(gpu.device, F.bfloat16).requires_grad_()
-        y = attention(t, t, t)
+        cudnn.refused.update(set() if late else refused)
+        t, m = (leaf.to(gpu.device, F.bfloat16).requires_grad_() for leaf in (q, mask))
+        y = attention(t, t, t, m)
+        cudnn.refused.update(refused)  # that of the mask is found out about when it is wanted
         y.float().square().sum().backward()
-        results.append([a.detach().float().cpu().numpy() for a in (y, t.grad)])
+        results.append([a.detach().float().cpu().numpy() for a in (y, t.grad, m.grad)])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=0.05, atol=0.05)

@@ -130,10 +130,8 @@ def test_the_layers_of_a_net_pass_channels_last_memory_on(gpu, cudnn):  # noqa: 
     assert transpositions.value - before == 1  # the picture's, where it enters
     (y**2).sum().backward()
     assert not [found for found in F.kernels.fallbacks() if found[0] == "conv"], F.kernels.fallbacks()
-    for ours, theirs in (
-        (there.grad, x.grad),
-        *zip(*(list(p.grad for p in m.parameters()) for m in (twin, net)), strict=True),
-    ):
+    found, expected = ([t.grad, *(p.grad for p in model.parameters())] for t, model in ((there, twin), (x, net)))
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours.cpu().numpy(), theirs.numpy(), rtol=2e-4, atol=2e-4)
 
 

@@ -12,6 +12,7 @@ One query, without a gradient, is one launch: each head's keys and values are re
 
 from __future__ import annotations
 
+import itertools
 import math
 from importlib import import_module
 from typing import Any
@@ -135,7 +136,7 @@ def _mask(bias: Any, xp: Any) -> tuple[Any, Any, Any]:
 def _merged(lengths: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int] | None:
     """The strides of all leading dims but the last as one, and of the last; None if they are not evenly apart."""
     outer = [(n, s) for n, s in zip(lengths[:-1], strides[:-1], strict=True) if n > 1]
-    for (_, step), (length, inner) in zip(outer, outer[1:], strict=False):
+    for (_, step), (length, inner) in itertools.pairwise(outer):
         if step != length * inner:
             return None
     return outer[-1][1] if outer else 0, strides[-1] if lengths[-1] > 1 else 0

@@ -111,6 +111,7 @@ def _launch(
     grid = (blocks(threads, THREADS), 1 if together or name == "slopes" else blocks(channels, each))
     index = number_type(*arrays)
     how = np.array([_PADDINGS.index(padding), corners, channels, each], np.int32)
+    more = (_layout(shape, rows), _layout(outputs, rows), struct(how), index.type(count), index.type(threads))
     kernel("grid", name, T=CTYPES[arrays[0].dtype], V=width, MODE=_MODES[mode], I=CTYPES[index], AXES=axes)(
-        grid, (THREADS,), (*arrays, _layout(shape, rows), _layout(outputs, rows), struct(how), index.type(count), index.type(threads)),
-    )  # fmt: skip
+        grid, (THREADS,), (*arrays, *more)
+    )

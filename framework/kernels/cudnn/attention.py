@@ -37,7 +37,7 @@ EIGHT = 8  # which they have to be a multiple of
 NEVER = {dtypes.float16.numpy: -65504.0, dtypes.bfloat16.numpy: -1e30, dtypes.float32.numpy: -1e30}
 
 Steps = tuple[int, ...]
-Biased = tuple[Ints, str] | None  # the dims of a mask and its element type
+Biased = tuple[Ints, Any] | None  # the dims of a mask and its element type
 
 
 def declines(
@@ -98,7 +98,8 @@ class Heads:
         """A mask (..., L, S) as (B or 1, H or 1, L or 1, S), and the shape that it has with the leading dims of the call:
         1 in place of what was repeated.
         """
-        xp, shape = array_module(bias), []
+        xp = array_module(bias)
+        shape: list[int] = []
         for part in (slice(0, self.start), slice(self.start, -2)):
             lengths, steps = bias.shape[part], bias.strides[part]
             shape += lengths if any(steps) else [1] * len(lengths)
@@ -285,11 +286,12 @@ def _mask(small: Any, dtype: Any) -> tuple[Any, Any]:
     """A mask as numbers to add, none of them -inf, in memory of its own; and which of its rows see anything."""
     xp = array_module(small)
     if small.dtype.kind == "b":
-        never = dtype.type(NEVER[dtype])
-        return xp.where(small, dtype.type(0), never), small.any(-1, keepdims=True)
+        numbers = xp.where(small, np.float32(0), np.float32(NEVER[dtype]))
+        return numbers.astype(dtype, copy=False), small.any(-1, keepdims=True)
     kind = small.dtype if small.dtype in NEVER else np.dtype(np.float32)
-    seen = (small > small.dtype.type(-np.inf)).any(-1, keepdims=True)
-    return xp.maximum(small.astype(kind, copy=False), kind.type(NEVER[kind])), seen
+    numbers = small.astype(np.float32, copy=False)
+    seen = (numbers > np.float32(-np.inf)).any(-1, keepdims=True)
+    return xp.maximum(numbers, np.float32(NEVER[kind])).astype(kind, copy=False), seen
 
 
 def _numbers(xp: Any, generator: Any, heads: Heads, keys: int) -> list[Any]:
@@ -341,7 +343,14 @@ def backward(
     out, g = readable(out.reshape(four)), readable(g.reshape(four))
     rooms = _rooms(heads)
     biased = None if mask is None else (mask.shape, kind_of(mask))
-    plan = _backward_plan(heads, out, g, biased, causal, scale, dropout, bias_gradient)
+    try:
+        plan = _backward_plan(heads, out, g, biased, causal, scale, dropout, bias_gradient)
+    except Refused as why:  # of a mask's gradient, or of this order of memory
+        if kept.numbers:
+            raise
+        other = instead("attention", why, q, k, v, bias=bias, causal=causal, differentiable=True)
+        out, kept = other.forward(q, k, v, bias, causal, scale, 0.0, None, True)
+        return other.backward(g.reshape(out.shape), q, k, v, out, kept, bias, causal, scale, 0.0, bias_gradient)  # type: ignore[no-any-return]
     slopes = [xp.empty(mask.shape, mask.dtype)] if bias_gradient else []
     inputs = [heads.q, heads.k, heads.v, out, g, kept.statistics, *([] if mask is None else [mask]), *kept.numbers]
     plan.run(*inputs, *rooms, *slopes)

@@ -273,6 +273,6 @@ def bias_gradient(g: Any) -> Any:
     """The sum of g (N, O, *outputs) over all axes but the channels."""
     g, channels_last = laid(g)
     if not channels_last:
-        return g.sum((0, 2), dtype="float32").astype(g.dtype, copy=False)
+        return g.astype("float32", copy=False).sum((0, 2)).astype(g.dtype, copy=False)
     rows = g.transpose(0, *range(2, g.ndim), 1).reshape(-1, g.shape[1])
     return column_sums(rows).astype(g.dtype, copy=False)

@@ -22,13 +22,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SILENT = """
-cuModuleLoadData cuModuleLoadDataEx cuModuleGetFunction cuModuleUnload cuCtxGetCurrent cuCtxSetCurrent cuCtxPushCurrent
-cuCtxPushCurrent_v2 cuCtxPopCurrent cuCtxPopCurrent_v2 cuCtxGetDevice cuCtxGetLimit cuStreamGetCtx cuLinkCreate
-cuLinkCreate_v2 cuLinkAddData cuLinkAddData_v2 cuLinkComplete cuLinkDestroy cuLaunchKernel cuLaunchKernelEx
-cuLaunchCooperativeKernel cuDeviceGet cuDeviceGetCount cuDeviceGetAttribute cuLibraryLoadFromFile cuLibraryUnload
-cuKernelSetAttribute cuFuncSetAttribute cuTensorMapEncodeTiled cuTensorMapEncodeIm2col
-""".split()
+SILENT = (
+    "cuModuleLoadData", "cuModuleLoadDataEx", "cuModuleGetFunction", "cuModuleUnload", "cuCtxGetCurrent",
+    "cuCtxSetCurrent", "cuCtxPushCurrent", "cuCtxPushCurrent_v2", "cuCtxPopCurrent", "cuCtxPopCurrent_v2",
+    "cuCtxGetDevice", "cuCtxGetLimit", "cuStreamGetCtx", "cuLinkCreate", "cuLinkCreate_v2", "cuLinkAddData",
+    "cuLinkAddData_v2", "cuLinkComplete", "cuLinkDestroy", "cuLaunchKernel", "cuLaunchKernelEx",
+    "cuLaunchCooperativeKernel", "cuDeviceGet", "cuDeviceGetCount", "cuDeviceGetAttribute", "cuLibraryLoadFromFile",
+    "cuLibraryUnload", "cuKernelSetAttribute", "cuFuncSetAttribute", "cuTensorMapEncodeTiled",
+    "cuTensorMapEncodeIm2col",
+)  # fmt: skip
 # what writes to its first argument; there is no cuInit, so that CUDA's runtime finds no driver and lets cuDNN be
 WRITING = """
 int cuDriverGetVersion(int* v) { *v = 13000; return 0; }

@@ -7,8 +7,6 @@ order of addresses, and arguments of the steps. Sums are in float32 at least. It
 
 from __future__ import annotations
 
-import ctypes
-import enum
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -16,11 +14,19 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from framework.kernels import layout
 from framework.kernels.generic import conv
+from tests.gpu.host import fake_cudnn_tensors
+from tests.gpu.host.fake_cudnn_tensors import NOT_SET, PLAIN, TYPES, Run, several, tensor
+from tests.gpu.host.fake_cudnn_tensors import attention_implementation as attention_implementation
+from tests.gpu.host.fake_cudnn_tensors import build_plan_policy as build_plan_policy
+from tests.gpu.host.fake_cudnn_tensors import convolution_mode as convolution_mode
+from tests.gpu.host.fake_cudnn_tensors import cudnnGraphNotSupportedError as cudnnGraphNotSupportedError
+from tests.gpu.host.fake_cudnn_tensors import data_type as data_type
+from tests.gpu.host.fake_cudnn_tensors import diagonal_alignment as diagonal_alignment
+from tests.gpu.host.fake_cudnn_tensors import numerical_note as numerical_note
 
 built: list[pygraph] = []
 """The graphs that were built, in order."""
@@ -28,51 +34,6 @@ streams: list[tuple[int, int]] = []
 """The handles that were told of a stream, and the stream."""
 
 
-class data_type(enum.Enum):
-    NOT_SET, FLOAT, HALF, BFLOAT16, INT64 = range(5)
-
-
-class heur_mode(enum.Enum):
-    A, B, FALLBACK = range(3)
-
-
-class build_plan_policy(enum.Enum):
-    HEURISTICS_CHOICE, ALL = range(2)
-
-
-class numerical_note(enum.Enum):
-    TENSOR_CORE, NONDETERMINISTIC = range(2)
-
-
-class norm_forward_phase(enum.Enum):
-    NOT_SET, INFERENCE, TRAINING = range(3)
-
-
-class diagonal_alignment(enum.Enum):
-    TOP_LEFT, BOTTOM_RIGHT = range(2)
-
-
-class attention_implementation(enum.Enum):
-    AUTO = 0
-
-
-class convolution_mode(enum.Enum):
-    CROSS_CORRELATION = 2
-
-
-class tensor_reordering(enum.Enum):
-    NONE = 0
-
-
-class cudnnGraphNotSupportedError(RuntimeError):
-    pass
-
-
-TYPES = {
-    data_type.FLOAT: np.dtype(np.float32), data_type.HALF: np.dtype(np.float16),
-    data_type.BFLOAT16: np.dtype(ml_dtypes.bfloat16), data_type.INT64: np.dtype(np.int64),
-}  # fmt: skip
-NOT_SET, PLAIN = data_type.NOT_SET, tensor_reordering.NONE
 __version__ = "1.22.1"
 _handles = itertools.count(0x1000)
 
@@ -87,73 +48,6 @@ def create_handle() -> int:
 
 def set_stream(handle: int, stream: int) -> None:
     streams.append((handle, stream))
-
-
-def memory(address: int, dims: list[int], strides: list[int], dtype: Any) -> Any:
-    """The array of these dims that lies at an address."""
-    span = 1 + sum(step * (n - 1) for n, step in zip(dims, strides, strict=True))
-    raw = np.frombuffer((ctypes.c_uint8 * (span * dtype.itemsize)).from_address(address), dtype)
-    return np.lib.stride_tricks.as_strided(raw, dims, [step * dtype.itemsize for step in strides])
-
-
-class tensor:
-    """A tensor of a graph: read from memory, or computed."""
-
-    def __init__(self, compute: Callable[[Any], Any] | None = None) -> None:
-        self.dims: list[int] | None = None
-        self.strides: list[int] | None = None
-        self.kind, self.uid, self.written, self.by_value = NOT_SET, 0, False, False
-        self.compute = compute
-
-    def set_uid(self, uid: int) -> tensor:
-        self.uid = uid
-        return self
-
-    def set_output(self, written: bool) -> tensor:
-        self.written = written
-        return self
-
-    def set_dim(self, dims: list[int]) -> tensor:
-        self.dims = dims
-        return self
-
-    def set_stride(self, strides: list[int]) -> tensor:
-        self.strides = strides
-        return self
-
-    def set_data_type(self, kind: data_type) -> tensor:
-        self.kind = kind
-        return self
-
-    def get_uid(self) -> int:
-        return self.uid
-
-    def at(self, address: int) -> Any:
-        """What lies at the address that the tensor was given."""
-        return memory(address, self.dims or [], self.strides or [], TYPES[self.kind])
-
-
-class _Run:
-    """The values of one run, each computed once."""
-
-    def __init__(self, addresses: dict[int, int]) -> None:
-        self.addresses, self.values = addresses, {}
-
-    def __call__(self, source: tensor) -> Any:
-        if id(source) not in self.values:
-            if source.compute is not None:
-                value = source.compute(self)
-            else:
-                value = source.at(self.addresses[source.uid])
-                value = value.astype(np.float32) if value.dtype != np.int64 else value
-            self.values[id(source)] = value
-        return self.values[id(source)]
-
-
-def _several(count: int, compute: Callable[[Any], Any]) -> list[tensor]:
-    """The results of a step that gives several."""
-    whole = tensor(compute)
-    return [tensor(lambda run, place=place: run(whole)[place]) for place in range(count)]
 
 
 class pygraph:
@@ -182,7 +76,7 @@ class pygraph:
 
     def _step(self, name: str, count: int, compute: Callable[[Any], Any]) -> list[tensor]:
         self.steps.append(name)
-        found = _several(count, compute) if count > 1 else [tensor(compute)]
+        found = several(count, compute) if count > 1 else [tensor(compute)]
         self.tensors += found
         return found
 
@@ -413,7 +307,7 @@ class pygraph:
     ) -> None:  # fmt: skip
         assert handle == self.handle or handle is not None
         assert sorted(var_pack) == self._get_variant_pack_uids_sorted()
-        run = _Run(var_pack)
+        run = Run(var_pack)
         for t in self.tensors:
             assert t.by_value or not (t.written or not t.compute) or var_pack[t.uid] % 16 == 0
         count = layout.transpositions.value
@@ -453,7 +347,8 @@ def _left(run: Any, dropout: Any, shape: tuple[int, ...]) -> Any:
 def installed() -> Iterator[ModuleType]:
     """The stand-in as ``cudnn``; what was there before comes back."""
     module, before = ModuleType("cudnn"), sys.modules.get("cudnn")
-    vars(module).update({name: value for name, value in globals().items() if not name.startswith("__")})
+    for members in (vars(fake_cudnn_tensors), globals()):
+        vars(module).update({name: value for name, value in members.items() if not name.startswith("__")})
     vars(module)["__version__"] = __version__
     sys.modules["cudnn"] = module
     built.clear()

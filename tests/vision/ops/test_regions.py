@@ -10,9 +10,9 @@ import pytest
 import framework as F
 from framework.autograd import gradcheck, gradgradcheck
 from framework.errors import ArgumentError, BoundsError, DtypeError, ShapeError
+from framework.kernels.generic.boxes import PART
 from tests.vision.peer import torchvision
 from vision import ops
-from framework.kernels.generic.boxes import PART
 
 BOXES = [
     [0, 0.3, 0.2, 5.7, 4.0],

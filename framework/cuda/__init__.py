@@ -2,6 +2,8 @@
 
 Without CuPy or without a GPU: ``is_available()`` is False, ``device_count()`` is 0, counts of memory are 0, seeds are
 accepted, and what would touch a device raises ``DeviceError`` with the reason.
+
+Not yet run on a GPU, nor is any file of this package: checked on a stand-in for CuPy (tests/gpu).
 """
 
 # isort: off

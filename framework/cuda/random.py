@@ -1,4 +1,7 @@
-"""The default generators of the GPUs."""
+"""The default generators of the GPUs.
+
+    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Streams, events, and graphs of captured work."""
+"""Streams, events, and graphs of captured work.
+
+    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+"""
 
 from __future__ import annotations
 

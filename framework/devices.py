@@ -1,6 +1,6 @@
 """Devices, and the array module that serves each.
 
-    What concerns CuPy is not yet run on a GPU: checked on a stand-in for it (tests/gpu).
+What concerns CuPy is not yet run on a GPU: checked on a stand-in for it (tests/gpu).
 """
 
 from __future__ import annotations

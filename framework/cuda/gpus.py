@@ -1,6 +1,6 @@
 """GPUs: which there are, what they are, and which is in use.
 
-    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
 """
 
 from __future__ import annotations

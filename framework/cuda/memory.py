@@ -1,6 +1,6 @@
 """The GPU's memory: what arrays hold, what CuPy's pool holds, what is free.
 
-    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Streams, events, and graphs of captured work.
 
-    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
 """
 
 from __future__ import annotations

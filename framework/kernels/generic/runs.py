@@ -1,6 +1,6 @@
 """Runs of equal values in sorted arrays, where NumPy's way (``repeat`` by an array, ``reduceat``) is NumPy's alone.
 
-    Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
+Not yet run on a GPU: checked on a stand-in for CuPy (tests/gpu).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def cudnn(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         from tests.gpu.host import fake_cudnn
 
         monkeypatch.setattr(package, "why_not", lambda: None)
-        monkeypatch.setattr(library, "_handles", library._Handles())
+        monkeypatch.setattr(library, "_handles", library.Handles(library.Handle))
         with fake_cudnn.installed():
             gpu.use("cuda", "cudnn")
             yield fake_cudnn

@@ -39,7 +39,7 @@ def blas(monkeypatch):
         stand_in.cupy, stand_in.asarray = cupy, placed
         stand_in.stand_in_forget()
         yield stand_in
-        library._local.handles.clear()
+        library._handles._of.clear()
         forget_kernels()
 
 
@@ -185,7 +185,7 @@ def test_linear(blas, kind, activation, biased):
     fused = kind.kind != "c" and (biased or activation in (("relu",), ("gelu", True)))
     assert calls(blas)[:1] == (["lt"] if fused else ["gemm"])
     blas.stand_in_refuse(2 | 4 | 32)
-    library._local.handles.clear()
+    library._handles._of.clear()
     close(gemm.linear(*given[:2], given[2] if biased else None, activation), expected)
     assert "lt" not in calls(blas)
 

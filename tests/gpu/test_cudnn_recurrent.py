@@ -39,7 +39,7 @@ def cudnn(monkeypatch):
         yield stand_in
         for cache in caches:
             cache.cache_clear()
-        rnn_library._local.handles.clear()
+        rnn_library._handles._of.clear()
         recurrent._unserved.clear()
         forget_kernels()
 

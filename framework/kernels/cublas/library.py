@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from collections import OrderedDict
 from ctypes import POINTER, Structure, byref, c_float, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from functools import lru_cache
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from framework import dtypes
+from framework.kernels.per_thread import Handles
 
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for the H100; less excludes its fastest algorithms
 STREAMS = 8  # whose workspaces a handle keeps
@@ -236,25 +236,8 @@ class Handle:
                     self.library.call(name, getattr(self, handle))
 
 
-class _PerThread(threading.local):
-    def __init__(self) -> None:
-        self.handles: dict[int, Handle] = {}
-
-
-_local = _PerThread()
-
-
-def current() -> Handle:
-    """This thread's handle for the device in use, set to the current stream."""
-    xp = sys.modules["cupy"]
-    device = xp.cuda.runtime.getDevice()
-    handle = _local.handles.get(device)
-    if handle is None:
-        handle = _local.handles[device] = Handle(xp, device)
-    stream = xp.cuda.get_current_stream().ptr
-    if stream != handle.stream:
-        handle.turn_to(stream)
-    return handle
+_handles = Handles(Handle)
+current = _handles.current
 
 
 class Search:

@@ -10,7 +10,6 @@ Reference: https://docs.nvidia.com/deeplearning/cudnn/frontend/latest/
 from __future__ import annotations
 
 import sys
-import threading
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from framework import dtypes
+from framework.kernels.per_thread import Handles
 from framework.settings import _Settings
 
 NAME = "cudnn"
@@ -77,14 +77,20 @@ def kind_of(*arrays: Any) -> str | None:
     return KINDS.get(dtype)
 
 
-class _Handles(threading.local):
-    """A thread's handles by device, each with the stream that it works in."""
+class Handle:
+    """The frontend's handle of one thread and device, and the stream that it works in."""
 
-    def __init__(self) -> None:
-        self.of: dict[int, list[int]] = {}
+    def __init__(self, xp: ModuleType, number: int) -> None:
+        self.pointer: int = cudnn().create_handle()
+        self.stream: int | None = None
+
+    def turn_to(self, stream: int) -> None:
+        """Let what follows go into a stream."""
+        cudnn().set_stream(handle=self.pointer, stream=stream)
+        self.stream = stream
 
 
-_handles = _Handles()
+_handles = Handles(Handle)
 
 
 def device() -> int:
@@ -94,11 +100,4 @@ def device() -> int:
 
 def handle() -> int:
     """This thread's handle for the GPU and the stream that take work now."""
-    number, stream = device(), sys.modules["cupy"].cuda.get_current_stream().ptr
-    found = _handles.of.get(number)
-    if found is None:
-        found = _handles.of[number] = [cudnn().create_handle(), -1]
-    if found[1] != stream:
-        cudnn().set_stream(handle=found[0], stream=stream)
-        found[1] = stream
-    return found[0]
+    return _handles.current().pointer

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from ctypes import POINTER, byref, c_float, c_int, c_int32, c_size_t, c_uint32, c_ulonglong, c_void_p
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from framework import dtypes
+from framework.kernels.per_thread import Handles
 
 FLOAT, DOUBLE, HALF, BFLOAT16 = 0, 1, 2, 9
 TYPES: dict[Any, int] = {
@@ -172,24 +172,11 @@ class Handle:
         self.pointer = self.library.create("")
         self.stream: int | None = None
 
-
-class _PerThread(threading.local):
-    def __init__(self) -> None:
-        self.handles: dict[int, Handle] = {}
-
-
-_local = _PerThread()
+    def turn_to(self, stream: int) -> None:
+        """Let what follows go into a stream."""
+        self.library.call("cudnnSetStream", self.pointer, stream)
+        self.stream = stream
 
 
-def current() -> Handle:
-    """This thread's handle for the device in use, set to the current stream."""
-    xp = sys.modules["cupy"]
-    device = xp.cuda.runtime.getDevice()
-    handle = _local.handles.get(device)
-    if handle is None:
-        handle = _local.handles[device] = Handle(xp, device)
-    stream = xp.cuda.get_current_stream().ptr
-    if stream != handle.stream:
-        handle.library.call("cudnnSetStream", handle.pointer, stream)
-        handle.stream = stream
-    return handle
+_handles = Handles(Handle)
+current = _handles.current

@@ -18,12 +18,15 @@ from framework.autograd.op import Op, Scalar, apply, moved, new, record_pair
 from framework.errors import ArgumentError, DtypeError
 from framework.kernels.registry import LARGE, choose
 from framework.ops.casting import NUMBERS, cast, convert, into, promote
-from framework.ops.pointwise import binary, broadcast_error, unary, widen
+from framework.ops.pointwise import binary, broadcast_error, unary
 from framework.tensor import Tensor
 
 _REAL = frozenset({bool, int, float})
 _NUMBERS = frozenset({int, float})
 _NEITHER: list[Any] = [None, None]
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv
+}  # fmt: skip
 
 
 def fixed(y: Any, a: Any, b: Any) -> Any:
@@ -32,16 +35,19 @@ def fixed(y: Any, a: Any, b: Any) -> Any:
     return y if y.dtype is kind or y.dtype == kind else convert(y, kind)
 
 
-def _mixed(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """The operation on an array and a number, in the array's dtype.
-
-    Half precision computes in float32, or a large number would turn into inf first; and NumPy leaves it there.
-    """
-    kind = a.dtype if type(b) in _REAL else getattr(a, "dtype", None) or b.dtype
-    if kind.itemsize == 2:
-        return convert(operation(widen(a), widen(b)), kind)
-    y = operation(a, b)
+def _mixed(name: str, a: Any, b: Any) -> Any:
+    """The operation on an array and a number, in the array's dtype."""
+    array, number = (a, b) if type(b) in _REAL or hasattr(a, "dtype") else (b, a)
+    kind = array.dtype
+    if type(number) in _REAL and kind.kind in "fV" and (kind.itemsize == 2 or array.size >= LARGE):
+        return getattr(choose("elementwise", array, number), name)(a, b)
+    y = _OPERATORS[name](a, b)
     return y if y.dtype is kind else y.astype(kind)
+
+
+def _product(a: Any, b: Any) -> Any:
+    """``a * b`` of a large array and an array or a number, within a gradient rule."""
+    return _mixed("mul", a, b) if type(a) is not type(b) else choose("elementwise", a, b).mul(a, b)
 
 
 def conj_value(x: Any) -> Any:
@@ -63,8 +69,8 @@ class Add(Op):
 
     def forward(self, a: Any, b: Any) -> Any:
         if type(a) is not type(b):
-            return _mixed(operator.add, a, b)
-        return a + b if a.size < LARGE else choose("elementwise", a, b).add(a, b)
+            return _mixed("add", a, b)
+        return a + b if a.size < LARGE > b.size else choose("elementwise", a, b).add(a, b)
 
     def backward(self, g: Any) -> Any:
         return g, g
@@ -78,8 +84,8 @@ class Sub(Op):
 
     def forward(self, a: Any, b: Any) -> Any:
         if type(a) is not type(b):
-            return _mixed(operator.sub, a, b)
-        return a - b if a.size < LARGE else choose("elementwise", a, b).sub(a, b)
+            return _mixed("sub", a, b)
+        return a - b if a.size < LARGE > b.size else choose("elementwise", a, b).sub(a, b)
 
     def backward(self, g: Any) -> Any:
         needs = self.needs
@@ -96,14 +102,16 @@ class Mul(Op):
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] else None)
         if type(a) is not type(b):
-            return _mixed(operator.mul, a, b)
-        return a * b if a.size < LARGE else choose("elementwise", a, b).mul(a, b)
+            return _mixed("mul", a, b)
+        return a * b if a.size < LARGE > b.size else choose("elementwise", a, b).mul(a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved
         first, second = self.needs
         if isinstance(g, Tensor) or g.dtype.kind == "c":
             a, b = conj_value(a), conj_value(b)
+        elif g.size >= LARGE:
+            return None if first is None else _product(g, b), None if second is None else _product(g, a)
         return None if first is None else g * b, None if second is None else g * a
 
 
@@ -117,8 +125,8 @@ class Div(Op):
         needs = self.needs
         self.saved = (a if needs[1] else None, b if needs[0] or needs[1] else None)
         if type(a) is not type(b):
-            return _mixed(operator.truediv, a, b)
-        return a / b if a.size < LARGE else choose("elementwise", a, b).div(a, b)
+            return _mixed("div", a, b)
+        return a / b if a.size < LARGE > b.size else choose("elementwise", a, b).div(a, b)
 
     def backward(self, g: Any) -> Any:
         a, b = self.saved

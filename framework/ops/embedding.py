@@ -45,9 +45,7 @@ class EmbeddingGradient(Op):
             self.scale = 1 / counts if self.scale is None else self.scale / counts
         if self.scale is not None:
             values = values * self.scale.astype(g.dtype)[:, None]
-        out = xp.zeros(shape, g.dtype)
-        choose("scatter", out, flat, values).add_rows(out, flat, values)
-        return out
+        return choose("scatter", values).embedding_gradient(values, flat, rows)
 
     def backward(self, gg: Any) -> Any:
         y = apply(Embedding, gg, indices=self.indices, skip=-1, by_count=False)

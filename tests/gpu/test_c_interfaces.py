@@ -134,9 +134,9 @@ def test_constants(headers):
 
 
 def test_an_algorithm_has_the_headers_layout(headers):
-    assert ctypes.sizeof(cublas.Found) == int(headers["size"])
+    assert ctypes.sizeof(cublas.Choice) == int(headers["size"])
     for ours, theirs in FIELDS.items():
-        assert getattr(cublas.Found, ours).offset == int(headers[theirs]), ours
+        assert getattr(cublas.Choice, ours).offset == int(headers[theirs]), ours
 
 
 LAYOUT = """

@@ -29,6 +29,7 @@ def blas(monkeypatch):
     """The stand-in of the libraries, in use on the stand-in of CuPy's arrays."""
     path = compiled.library("cublas_stand_in")
     monkeypatch.setattr(library, "paths", lambda: (path, path))
+    library._found.forget()
     stand_in = ctypes.CDLL(path)
     stand_in.stand_in_calls.restype = ctypes.c_char_p
     stand_in.stand_in_refuse(0)
@@ -39,6 +40,7 @@ def blas(monkeypatch):
         stand_in.cupy, stand_in.asarray = cupy, placed
         stand_in.stand_in_forget()
         yield stand_in
+        library._found.forget()
         library._handles._of.clear()
         forget_kernels()
 
@@ -343,11 +345,11 @@ def test_plans_are_bounded(blas, monkeypatch):
 
 
 def test_a_refused_call_says_which_and_why(blas):
-    with pytest.raises(library.CublasError, match=r"cublasSetMathMode: EXECUTION_FAILED: .*CUDA_LAUNCH_BLOCKING"):
+    with pytest.raises(library.CublasError, match=r"cublasSetMathMode: .*EXECUTION_FAILED.*CUDA_LAUNCH_BLOCKING"):
         raise library.CublasError("cublasSetMathMode", 13)
     plan = plans.product((3, 4), (16, 4), (4, 5), (20, 4), np.dtype("float32"), False)
     plan._left = (plan._left[0], 1)  # rows of four closer together than four
-    with pytest.raises(library.CublasError, match="cublasGemmEx: INVALID_VALUE"):
+    with pytest.raises(library.CublasError, match=r"cublasGemmEx: .*INVALID_VALUE"):
         plan.run(library.current(), *arrays(blas, (3, 4), (4, 5)))
 
 
@@ -356,13 +358,13 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         raise ImportError("No module named 'cuda'")
 
     monkeypatch.setattr(library, "paths", absent)
-    library._load.cache_clear()
+    library._found.forget()
     try:
         assert "pip install nvidia-cublas" in library.why_not()
         with pytest.raises(RuntimeError, match="No module named 'cuda'"):
             library.library()
     finally:
-        library._load.cache_clear()
+        library._found.forget()
 
 
 def test_nothing_waits_for_the_device(blas):

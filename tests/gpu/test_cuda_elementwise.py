@@ -19,7 +19,8 @@ OPERATIONS = ["add", "sub", "mul", "div"]
 SHAPES = [
     ((17, 11), (17, 11)), ((6, 5, 16), (16,)), ((6, 5, 16), (5, 16)), ((6, 5, 16), (6, 5, 1)), ((16,), (7, 16)),
     ((4, 3, 5, 2), (3, 1, 1)), ((4, 3, 5, 2), (1, 3, 1, 2)), ((17, 1), (1, 11)), ((5, 7), ()), ((5, 7), (1, 1)),
-    ((0, 3), (0, 3)), ((0, 3), (3,)),
+    ((0, 3), (0, 3)), ((0, 3), (3,)), ((4, 3, 5, 2), (4, 3, 1, 1)), ((4, 3, 5, 2), (4, 1, 1, 1)),
+    ((4, 3, 5, 2), (4, 1, 5, 1)), ((4, 3, 5, 2), (3, 5, 1)), ((2, 3, 2, 3, 2, 3), (2, 1, 2, 1, 2, 1)),
 ]  # fmt: skip
 PARAMS = {
     "exp": [()], "sigmoid": [()], "tanh": [()], "relu": [()], "hardtanh": [(-0.5, 1.0)], "threshold": [(0.25, -3.0)],
@@ -81,11 +82,50 @@ def test_a_channel_s_bias_takes_one_launch(kernels):
     plan = kernels[0]._plan
     image = (4, 3, 6, 5)
     packed, channels_last = (360, 120, 20, 4), (360, 4, 60, 12)
-    assert plan(image, packed, (1, 3, 1, 1), (12, 4, 4, 4), 4) == (30, 3, False)
-    assert plan((3, 1, 1), (4, 4, 4), image, channels_last, 4) == (1, 3, True)
-    assert plan(image, packed, image, packed, 4) == (0, 0, False)
+    assert plan(image, packed, (1, 3, 1, 1), (12, 4, 4, 4), 4) == ((30, 3, 4), False)
+    assert plan((3, 1, 1), (4, 4, 4), image, channels_last, 4) == ((1, 3, 120), True)
+    assert plan(image, packed, (4, 3, 1, 1), (12, 4, 4, 4), 4) == ((30, 12, 1), False)
+    assert plan(image, channels_last, (4, 3, 1, 1), (12, 4, 4, 4), 4) == ((1, 3, 30), False)
+    assert plan(image, channels_last, (4, 1, 1, 1), (4, 4, 4, 4), 4) == ((90, 4, 1), False)
+    assert plan(image, packed, image, packed, 4) == ((), False)
     assert plan(image, packed, image, channels_last, 4) is None
     assert plan(image, packed, (1, 3, 1, 5), (60, 20, 20, 4), 4) is None
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_number(gpu, kernels, name):
+    for dtype in FLOATS:
+        for number in (0.3, -7, True):
+            for form in FORMS:
+                x = values((4, 3, 6, 5), dtype)
+                ours, theirs = getattr(kernels[0], name), getattr(generic, name)
+                for found, expected in (
+                    (ours(form(gpu.xp, x), number), theirs(x, number)),
+                    (ours(number, form(gpu.xp, x)), theirs(number, x)),
+                ):
+                    assert found.dtype == dtype
+                    agree(found, expected, tolerance(dtype))
+
+
+@pytest.mark.parametrize("other", [(4, 3, 1, 1), (1, 3, 1, 5), (5,), None], ids=str)
+def test_results_have_the_larger_operand_s_memory_order(gpu, kernels, other):
+    x = last(gpu.xp, values((4, 3, 6, 5), SINGLE))
+    b = 0.5 if other is None else rows(gpu.xp, values(other, SINGLE, 1))
+    assert kernels[0].mul(x, b).strides == x.strides
+    assert kernels[0].sub(b, x).strides == x.strides
+
+
+def test_squeeze_and_excitation_stays_channels_last(gpu):
+    gpu.use("cuda")
+    x = F.randn(2, 8, 96, 64, device="cuda").to(memory_format=F.channels_last).requires_grad_()
+    scale = F.rand(2, 8, 1, 1, device="cuda", requires_grad=True)
+    y = scale * x * 0.5
+    assert y.is_contiguous(memory_format=F.channels_last)
+    g = F.randn(2, 8, 96, 64, device="cuda").to(memory_format=F.channels_last)
+    y.backward(g)
+    assert x.grad.is_contiguous(memory_format=F.channels_last)
+    agree(scale.grad.array, (g * x * 0.5).sum((2, 3), keepdim=True).cpu().detach().numpy(), 1e-4)
+    assert not F.kernels.fallbacks()
 
 
 def test_mixed_operands_are_cupy_s(gpu, kernels):

@@ -25,9 +25,10 @@ def cudnn(monkeypatch):
     """The stand-in of the library, in use on the stand-in of CuPy's arrays."""
     path = compiled.library("cudnn_rnn_stand_in")
     monkeypatch.setattr(rnn_library, "path", lambda: path)
-    caches = (rnn_library._load, recurrent._weights, recurrent._plan, recurrent._turn)
-    for cache in caches:
-        cache.cache_clear()
+    caches = (recurrent._weights, recurrent._plan, recurrent._turn)
+    forget = (rnn_library._found.forget, *(cache.cache_clear for cache in caches))
+    for cleared in forget:
+        cleared()
     stand_in = ctypes.CDLL(path)
     stand_in.stand_in_refuse(-1)
     recurrent._unserved.clear()
@@ -37,8 +38,8 @@ def cudnn(monkeypatch):
         monkeypatch.setitem(registry._tables, ("recurrent", "cuda"), [recurrent, generic])
         stand_in.cupy = cupy
         yield stand_in
-        for cache in caches:
-            cache.cache_clear()
+        for cleared in forget:
+            cleared()
         rnn_library._handles._of.clear()
         recurrent._unserved.clear()
         forget_kernels()
@@ -302,10 +303,10 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         raise ImportError("No module named 'cuda'")
 
     monkeypatch.setattr(rnn_library, "path", absent)
-    rnn_library._load.cache_clear()
+    rnn_library._found.forget()
     try:
-        assert "pip install nvidia-cudnn-cu13" in rnn_library.missing()
+        assert "pip install nvidia-cudnn-cu13" in rnn_library.why_not()
         with pytest.raises(RuntimeError, match="No module named 'cuda'"):
             rnn_library.library()
     finally:
-        rnn_library._load.cache_clear()
+        rnn_library._found.forget()

@@ -3,7 +3,7 @@
 The one file that knows the two C APIs. Both libraries come with any installation of CUDA 13 and are found as CuPy finds
 them, so that a process has one copy. A thread has a handle of cuBLAS for each device, with a workspace for each stream:
 cuBLAS's own workspace is one per handle, and forgotten when the stream changes; one of ours may also be captured in a
-graph. Calls that launch work release the interpreter's lock, those that only set a value keep it, which is cheaper.
+graph.
 
 Not yet run on a GPU: the functions and constants were compared with NVIDIA's headers and libraries, and the calls made
 on the host with a library of the same interface (tests/gpu).
@@ -17,13 +17,13 @@ import ctypes
 import sys
 from collections import OrderedDict
 from ctypes import POINTER, Structure, byref, c_float, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
-from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from framework import dtypes
+from framework.kernels.c_library import CLibrary, Found, StatusError
 from framework.kernels.per_thread import Handles
 
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for the H100; less excludes its fastest algorithms
@@ -83,7 +83,7 @@ BLAS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-class Found(Structure):
+class Choice(Structure):
     """A ``cublasLtMatmulHeuristicResult_t``: an algorithm and what it needs."""
 
     _fields_ = (
@@ -103,20 +103,17 @@ LT: dict[str, tuple[Any, ...]] = {
     "cublasLtMatmulPreferenceCreate": (_P,),
     "cublasLtMatmulPreferenceDestroy": (_H,),
     "cublasLtMatmulPreferenceSetAttribute": (_H, c_int, c_void_p, c_size_t),
-    "cublasLtMatmulAlgoGetHeuristic": (*(_H,) * 7, c_int, POINTER(Found), POINTER(c_int)),
+    "cublasLtMatmulAlgoGetHeuristic": (*(_H,) * 7, c_int, POINTER(Choice), POINTER(c_int)),
     "cublasLtMatmul": (_H, _H, c_void_p, *(c_void_p, _H) * 2, c_void_p, *(c_void_p, _H) * 2, *(c_void_p,) * 2,
                        c_size_t, c_void_p),
 }  # fmt: skip
 LAUNCHES = {"cublasGemmEx_64", "cublasGemmStridedBatchedEx_64", "cublasGemmBatchedEx_64", "cublasLtMatmul"}
 
 
-class CublasError(RuntimeError):
+class CublasError(StatusError):
     """A call that cuBLAS or cuBLASLt refused."""
 
-    def __init__(self, function: str, status: int) -> None:
-        self.status = status
-        name, advice = STATUSES.get(status, (f"status {status}", "please report the call"))
-        super().__init__(f"{function}: {name}: {advice}")
+    known = STATUSES
 
 
 def paths() -> tuple[str, str]:
@@ -132,68 +129,28 @@ def paths() -> tuple[str, str]:
     return str(load_nvidia_dynamic_lib("cublas").abs_path), str(light)
 
 
-class Library:
-    """The two libraries, loaded, with their functions typed. Those called for every product are attributes."""
+class Library(CLibrary):
+    """The two libraries, loaded. The functions that are called for every product are attributes."""
+
+    error = CublasError
 
     def __init__(self, blas: str, light: str) -> None:
-        self.light = self._bound(light, LT)
-        self.blas = self._bound(blas, BLAS)
-        self.gemm = self.blas["cublasGemmEx_64"]
-        self.gemm_strided = self.blas["cublasGemmStridedBatchedEx_64"]
-        self.gemm_batched = self.blas["cublasGemmBatchedEx_64"]
-        self.matmul = self.light["cublasLtMatmul"]
-        self.set_attribute = self.light["cublasLtMatmulDescSetAttribute"]
-
-    @staticmethod
-    def _bound(path: str, functions: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
-        free, held = ctypes.CDLL(path), ctypes.PyDLL(path)
-        bound = {}
-        for name, types in functions.items():
-            function = bound[name] = getattr(free if name in LAUNCHES else held, name)
-            function.argtypes, function.restype = types, c_int
-        return bound
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call a function of either library by its name.
-
-        Raises:
-            CublasError: any other status than success.
-        """
-        status = (self.light if name in LT else self.blas)[name](*arguments)
-        if status:
-            raise CublasError(name, status)
-
-    def create(self, name: str, *arguments: Any) -> c_void_p:
-        """Call a function that creates something, and return its handle."""
-        made = c_void_p()
-        self.call(name, byref(made), *arguments)
-        return made
+        super().__init__()
+        self.bind(light, LT, LAUNCHES)
+        self.bind(blas, BLAS, LAUNCHES)
+        self.gemm = self.functions["cublasGemmEx_64"]
+        self.gemm_strided = self.functions["cublasGemmStridedBatchedEx_64"]
+        self.gemm_batched = self.functions["cublasGemmBatchedEx_64"]
+        self.matmul = self.functions["cublasLtMatmul"]
+        self.set_attribute = self.functions["cublasLtMatmulDescSetAttribute"]
 
     def attribute(self, name: str, owner: c_void_p, attribute: int, value: Any) -> None:
         """Set an attribute of a product or a search to a C value."""
         self.call(name, owner, attribute, byref(value), ctypes.sizeof(value))
 
 
-@lru_cache(1)
-def _load() -> Library | str:
-    try:
-        return Library(*paths())
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:  # absent, not to be loaded, or too old
-        return f"{error}; pip install nvidia-cublas, of CUDA 13"
-
-
-def library() -> Library:
-    """cuBLAS; only to be asked for where ``why_not`` is None."""
-    found = _load()
-    if isinstance(found, str):
-        raise RuntimeError(found)
-    return found
-
-
-def why_not() -> str | None:
-    """None where there is a cuBLAS, else why not, in words."""
-    found = _load()
-    return found if isinstance(found, str) else None
+_found = Found(lambda: Library(*paths()), "pip install nvidia-cublas, of CUDA 13")
+library, why_not = _found.library, _found.why_not
 
 
 class Handle:
@@ -252,11 +209,11 @@ class Search:
         for kind, value in values:
             lib.attribute("cublasLtMatmulPreferenceSetAttribute", self.preference, kind, value)
 
-    def best(self, handle: Handle, product: c_void_p, layouts: tuple[c_void_p, c_void_p, c_void_p]) -> Found | None:
+    def best(self, handle: Handle, product: c_void_p, layouts: tuple[c_void_p, c_void_p, c_void_p]) -> Choice | None:
         """The algorithm that cuBLASLt holds to be the fastest, or None if it has none."""
-        found, count = Found(), c_int()
+        found, count = Choice(), c_int()
         a, b, out = layouts
-        status = handle.library.light["cublasLtMatmulAlgoGetHeuristic"](
+        status = handle.library.functions["cublasLtMatmulAlgoGetHeuristic"](
             handle.light, product, a, b, out, out, self.preference, 1, byref(found), byref(count)
         )
         if status not in (0, 7, 15):  # it calls what it doesn't support an invalid value, or says so

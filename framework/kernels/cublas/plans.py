@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from framework.kernels.cublas import library as api
-from framework.kernels.cublas.library import CublasError, Found, Handle, Search
+from framework.kernels.cublas.library import Choice, CublasError, Handle, Search
 
 KEPT = 1024  # plans of each kind, the least recently used going first
 COPY_ALIGNED = 16  # bytes, which any new array is a multiple of, and the most that a thread loads at once
@@ -251,7 +251,7 @@ class Fused:
         align_left = min(align_left, COPY_ALIGNED) if copy_left else align_left
         align_right = min(align_right, COPY_ALIGNED) if copy_right else align_right
         search = Search(lib, (align_right, align_left, align_out, align_out))
-        self.algorithm: Found | None = search.best(handle, self.product, (self.right, self.left, self.out))
+        self.algorithm: Choice | None = search.best(handle, self.product, (self.right, self.left, self.out))
         self._algorithm_at = addressof(self.algorithm) if self.algorithm else 0  # its first field
         self._one, self._zero = _ONE[scale], _ZERO[scale]
 

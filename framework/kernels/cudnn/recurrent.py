@@ -54,7 +54,7 @@ def declines(
         return "a single step" if sizes else "an empty sequence"
     if not x.size or not w_hh.size:
         return "an empty sequence or state"
-    return off() or api.missing()
+    return off() or api.why_not()
 
 
 class Weights:
@@ -89,7 +89,7 @@ class Weights:
     def _part(self, handle: Handle, net: Any, number: int, gate: int, itemsize: int) -> list[Any]:
         """The matrix and the bias of a gate: first element and size, None for a bias that is not there."""
         lib, base = handle.library, 1 << 32  # any address will do: cuDNN adds to it
-        descriptors = [lib.create("TensorDescriptor") for _ in range(2)]
+        descriptors = [lib.object("TensorDescriptor") for _ in range(2)]
         found = [c_void_p(), c_void_p()]
         lib.call(
             "cudnnGetRNNWeightParams", handle.pointer, net, number, self.bytes, base, gate, descriptors[0],
@@ -116,7 +116,7 @@ class _Descriptor:
 
     def __init__(self, handle: Handle) -> None:
         lib = handle.library
-        self.dropout, self.rnn = lib.create("DropoutDescriptor"), lib.create("RNNDescriptor")
+        self.dropout, self.rnn = lib.object("DropoutDescriptor"), lib.object("RNNDescriptor")
         lib.call("cudnnSetDropoutDescriptor", self.dropout, handle.pointer, 0.0, None, 0, 0)
 
 
@@ -182,7 +182,7 @@ class Plan:
         self.net = _descriptor(handle, algorithm, tf32, flags, *net)
         lengths = np.add.reduce(np.arange(rows)[:, None] < np.array(sizes), axis=1, dtype=np.int32)
         layout = api.SEQUENCE_MAJOR_UNPACKED if even else api.SEQUENCE_MAJOR_PACKED
-        self.x, self.y = (lib.create("RNNDataDescriptor") for _ in range(2))
+        self.x, self.y = (lib.object("RNNDataDescriptor") for _ in range(2))
         for descriptor, width in ((self.x, features), (self.y, directions * projected)):
             given = (c_int * rows)(*lengths.tolist())
             lib.call(
@@ -199,7 +199,7 @@ class Plan:
 
     @staticmethod
     def _state(lib: api.Library, kind: Any, *lengths: int) -> Any:
-        made = lib.create("TensorDescriptor")
+        made = lib.object("TensorDescriptor")
         steps = lengths[1] * lengths[2], lengths[2], 1
         lib.call("cudnnSetTensorNdDescriptor", made, api.TYPES[kind], 3, (c_int * 3)(*lengths), (c_int * 3)(*steps))
         return made

@@ -1,7 +1,7 @@
 """The C interface of cuDNN's recurrent nets: the library found and loaded, its functions typed, statuses made errors.
 
 cuDNN's graphs have no recurrent nets, so these are called through ctypes, by the functions of cuDNN 8 and 9. This is the
-one file that knows them. A thread has a handle for each device. Calls that launch work release the interpreter's lock.
+one file that knows them. A thread has a handle for each device.
 
 Not yet run on a GPU: the functions and constants were compared with NVIDIA's headers and library, the layout of weights
 was asked of the library itself, and the calls were made on the host with a library of the same interface (tests/gpu).
@@ -11,14 +11,13 @@ Reference: https://docs.nvidia.com/deeplearning/cudnn/backend/latest/api/cudnn-a
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from ctypes import POINTER, byref, c_float, c_int, c_int32, c_size_t, c_uint32, c_ulonglong, c_void_p
-from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from framework import dtypes
+from framework.kernels.c_library import CLibrary, Found, StatusError
 from framework.kernels.per_thread import Handles
 
 FLOAT, DOUBLE, HALF, BFLOAT16 = 0, 1, 2, 9
@@ -81,14 +80,15 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 LAUNCHES = {"cudnnRNNForward", "cudnnRNNBackwardData_v8", "cudnnRNNBackwardWeights_v8"}
 
 
-class CudnnError(RuntimeError):
+class CudnnError(StatusError):
     """A call that cuDNN refused."""
 
-    def __init__(self, function: str, status: int) -> None:
-        self.status = status
-        known = STATUSES.get(status) or STATUSES.get(status // 1000 * 1000)  # the kinds of one error share thousands
-        name, advice = known or ("an unknown status", "please report the call")
-        super().__init__(f"{function}: status {status} ({name}): {advice}")
+    known = STATUSES
+
+    @classmethod
+    def described(cls, status: int) -> tuple[str, str]:
+        """A status's name, and what to do; the kinds of one error share thousands."""
+        return super().described(status if status in STATUSES else status // 1000 * 1000)
 
 
 def path() -> str:
@@ -104,28 +104,17 @@ def path() -> str:
     return str(load_nvidia_dynamic_lib("cudnn").abs_path)
 
 
-class Library:
-    """cuDNN, loaded, with the functions of its recurrent nets typed."""
+class Library(CLibrary):
+    """cuDNN, loaded."""
+
+    error = CudnnError
 
     def __init__(self, path: str) -> None:
-        free, held = ctypes.CDLL(path), ctypes.PyDLL(path)
-        self.functions: dict[str, Any] = {}
-        for name, types in FUNCTIONS.items():
-            function = self.functions[name] = getattr(free if name in LAUNCHES else held, name)
-            function.argtypes, function.restype = types, c_int
+        super().__init__()
+        self.bind(path, FUNCTIONS, LAUNCHES)
 
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call a function by its name.
-
-        Raises:
-            CudnnError: any other status than success.
-        """
-        status = self.functions[name](*arguments)
-        if status:
-            raise CudnnError(name, status)
-
-    def create(self, what: str) -> Object:
-        """A new object, such as a "TensorDescriptor"."""
+    def object(self, what: str) -> Object:
+        """A new object, such as a "TensorDescriptor", that goes with its Python object."""
         return Object(self, what)
 
 
@@ -142,26 +131,8 @@ class Object(c_void_p):
             self.library.call(f"cudnnDestroy{self.what}", self)
 
 
-@lru_cache(1)
-def _load() -> Library | str:
-    try:
-        return Library(path())
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:  # absent, not to be loaded, or too old
-        return f"cuDNN's recurrent nets: {error}; pip install nvidia-cudnn-cu13"
-
-
-def library() -> Library:
-    """cuDNN; only to be asked for where ``missing`` is None."""
-    found = _load()
-    if isinstance(found, str):
-        raise RuntimeError(found)
-    return found
-
-
-def missing() -> str | None:
-    """None where there is a cuDNN with recurrent nets, else why not, in words."""
-    found = _load()
-    return found if isinstance(found, str) else None
+_found = Found(lambda: Library(path()), "pip install nvidia-cudnn-cu13")
+library, why_not = _found.library, _found.why_not
 
 
 class Handle:
@@ -169,7 +140,7 @@ class Handle:
 
     def __init__(self, xp: ModuleType, device: int) -> None:
         self.library, self.xp, self.device = library(), xp, device
-        self.pointer = self.library.create("")
+        self.pointer = self.library.object("")
         self.stream: int | None = None
 
     def turn_to(self, stream: int) -> None:

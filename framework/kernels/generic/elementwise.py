@@ -1,4 +1,4 @@
-"""Sums, differences, products and quotients of large arrays."""
+"""Sums, differences, products and quotients of large arrays, or of one and a number."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from framework import dtypes
 from framework.devices import array_module
 
 NAME = "generic"
+NUMBERS = frozenset({bool, int, float})
 
 
 def declines(a: Any, b: Any) -> None:
@@ -36,6 +38,8 @@ def div(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _combined(name: str, a: Any, b: Any, out: Any) -> Any:
+    if type(b) in NUMBERS or type(a) in NUMBERS:
+        return _with_number(name, a, b, out)
     xp = array_module(a)
     if out is None and xp is not np and a.dtype == b.dtype and a.dtype.kind not in "iub":
         # CuPy lays its results out row by row; channels-last operands give a channels-last result here as in NumPy
@@ -43,3 +47,24 @@ def _combined(name: str, a: Any, b: Any, out: Any) -> Any:
         if not like.flags.c_contiguous and np.broadcast_shapes(a.shape, b.shape) == like.shape:
             out = xp.empty_like(like)
     return getattr(xp, name)(a, b) if out is None else getattr(xp, name)(a, b, out=out)
+
+
+def _with_number(name: str, a: Any, b: Any, out: Any) -> Any:
+    """The operation on an array of floats and a number, in the array's dtype and memory order.
+
+    Half precision computes in float32, or a large number would turn into inf first; and NumPy leaves it there.
+    """
+    like = a if type(b) in NUMBERS else b
+    xp, half = array_module(like), like.dtype in dtypes.HALF
+    if half:
+        a, b = (v.astype(np.float32) if v is like else v for v in (a, b))
+    if xp is np and not half:
+        return getattr(np, name)(a, b, out=out)
+    wide = xp.empty_like(like, dtype=np.float32) if half else xp.empty_like(like) if out is None else out
+    getattr(xp, name)(a, b, out=wide)
+    if not half:
+        return wide
+    if out is None:
+        return wide.astype(like.dtype)
+    out[...] = wide
+    return out

@@ -15,11 +15,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from framework.kernels import threads
+from framework.kernels.c_library import Found
 
 VARIABLE = "EAGERKIT_ONEDNN"  # a path to libdnnl, or "off"
 OLDEST = (3, 2)
@@ -128,7 +128,7 @@ class OneDNNError(RuntimeError):
         super().__init__(f"oneDNN: {function}: {STATUSES.get(status, f'status {status}')}")
 
 
-class Missing(Exception):
+class Missing(RuntimeError):
     """Why there is no oneDNN to use."""
 
 
@@ -304,31 +304,15 @@ def _patience() -> Iterator[None]:
         del os.environ["GOMP_SPINCOUNT"]
 
 
-@lru_cache(1)
-def _load() -> Library | str:
+def _load() -> Library:
     reasons = []
-    try:
-        for path in candidates():
-            try:
-                return Library(path)
-            except OSError as error:
-                reasons.append(str(error))
-            except Missing as error:
-                reasons.append(str(error))
-    except Missing as error:
-        return str(error)
-    return f"{reasons[-1]}; pip install onednn-cpu-gomp (Linux x86-64), or name a libdnnl by {VARIABLE}"
+    for path in candidates():
+        try:
+            return Library(path)
+        except (OSError, Missing) as error:
+            reasons.append(str(error))
+    raise Missing(f"{reasons[-1]}; pip install onednn-cpu-gomp (Linux x86-64), or name a libdnnl by {VARIABLE}")
 
 
-def library() -> Library:
-    """oneDNN; only to be asked for where ``why_not`` is None."""
-    found = _load()
-    if isinstance(found, str):
-        raise Missing(found)
-    return found
-
-
-def why_not() -> str | None:
-    """None where there is a oneDNN, else why not, in words."""
-    found = _load()
-    return found if isinstance(found, str) else None
+_found = Found(_load)
+library, why_not = _found.library, _found.why_not

@@ -1,5 +1,5 @@
 // a OP b over memory without gaps, 16 bytes at a time; the result may be one of the operands. Where b is shorter it is
-// read again and again: a vector for every row, or a number for each.
+// read again and again: a vector for every row, a number for each, or a vector for all rows of a sample.
 // compiled with: T=float,double,__half,__nv_bfloat16 OP=+,-,*,/
 #include "common.cuh"
 
@@ -20,14 +20,37 @@ combine(const T* a, const T* b, T* y, const long long count) {
     }
 }
 
-// b (length): element i of a goes with b[i / repeat % length].
+// One operand is a number, the second unless swapped.
+extern "C" __global__ void __launch_bounds__(THREADS)
+combine_number(const T* a, const Real<T>::type b, T* y, const long long count, const bool swapped) {
+    long long at = ((long long)blockIdx.x * THREADS + threadIdx.x) * EACH;
+    if (at + EACH <= count && !(((size_t)a | (size_t)y) & 15)) {
+        Pack<T, EACH> some = load<EACH>(a + at);
+#pragma unroll
+        for (int i = 0; i < EACH; ++i) {
+            auto x = to_real(some.at[i]);
+            some.at[i] = from_real<T>(swapped ? b OP x : x OP b);
+        }
+        store(y + at, some);
+    } else {
+        for (long long end = min(at + EACH, count); at < end; ++at) {
+            auto x = to_real(a[at]);
+            y[at] = from_real<T>(swapped ? b OP x : x OP b);
+        }
+    }
+}
+
+// Each element of b goes with a run of ``repeat`` elements of a. ``length`` such runs are gone through ``again`` times, and
+// then the next ``length`` elements of b are.
 extern "C" __global__ void __launch_bounds__(THREADS) combine_repeated(
     const T* a, const T* b, T* y, const long long count, const long long repeat, const long long length,
-    const bool swapped) {
+    const long long again, const bool swapped) {
     long long at = ((long long)blockIdx.x * THREADS + threadIdx.x) * EACH, end = min(at + EACH, count);
     if (at >= count) return;
-    long long place = at / repeat, within = at - place * repeat;
-    place %= length;
+    long long run = at / repeat, within = at - run * repeat;
+    long long turn = run / length, place = run - turn * length;
+    long long part = turn / again, left = again - (turn - part * again);
+    b += part * length;
     bool whole = at + EACH <= count && !(((size_t)a | (size_t)y) & 15);
     Pack<T, EACH> some;
     if (whole) some = load<EACH>(a + at);
@@ -37,10 +60,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) combine_repeated(
         auto x = to_real(whole ? some.at[i] : a[at + i]), other = to_real(b[place]);
         some.at[i] = from_real<T>(swapped ? other OP x : x OP other);
         if (!whole) y[at + i] = some.at[i];
-        if (++within == repeat) {
-            within = 0;
-            if (++place == length) place = 0;
-        }
+        if (++within < repeat) continue;
+        within = 0;
+        if (++place < length) continue;
+        place = 0;
+        if (--left) continue;
+        left = again;
+        b += length;
     }
     if (whole) store(y + at, some);
 }

@@ -216,7 +216,7 @@ def test_a_text_comes_as_it_is_written(tmp_path):
     tokenizer = Tokenizer.train("byte-bpe", ["some words of a text"] * 3, 270)
     tokenizer.save_pretrained(tmp_path)
     config = GPT2Config(
-        vocab_size=len(tokenizer), n_embd=128, n_layer=4, n_head=4, eos_token_id=None, bos_token_id=None
+        vocab_size=len(tokenizer), n_embd=256, n_layer=12, n_head=4, eos_token_id=None, bos_token_id=None
     )
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     process = start("generate.py", "--model", tmp_path, "--prompt", "some words", "--max-new-tokens", 900, cwd=tmp_path)

@@ -6,13 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.vision.datasets.annotated_trees import (
+    celeba,
+    cityscapes,
+    inat,
+    kitti,
+    lfw,
+    moving_mnist,
+    omniglot,
+    sbd,
+    sbu,
+    voc,
+    widerface,
+)
 from tests.vision.datasets.trees import (
     aircraft,
     caltech101,
     caltech256,
     cars,
-    celeba,
-    cityscapes,
     clevr,
     country211,
     dtd,
@@ -23,24 +34,15 @@ from tests.vision.datasets.trees import (
     food101,
     gtsrb,
     imagenette,
-    inat,
-    kitti,
-    lfw,
-    moving_mnist,
-    omniglot,
     pets,
     places,
     qmnist,
     rendered_sst2,
-    sbd,
-    sbu,
     semeion,
     stl10,
     sun397,
     svhn,
     usps,
-    voc,
-    widerface,
 )
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from framework.io import FileFormatError
+from tests.vision.datasets.annotated_trees import voc
 from tests.vision.datasets.layouts import LAYOUTS
-from tests.vision.datasets.trees import picture, text, voc
+from tests.vision.datasets.tree_files import picture, text
 from vision import datasets
 
 IMAGES = (".jpg", ".jpeg", ".ppm", ".JPEG")

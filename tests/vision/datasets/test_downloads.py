@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vision.datasets import trees
+from tests.vision.datasets import annotated_trees, trees
 from tests.vision.datasets.layouts import LAYOUTS
 from tests.vision.datasets.test_layouts import plain
 from vision import datasets
@@ -179,7 +179,7 @@ def test_pcam(tmp_path, official, monkeypatch):
 
 def test_archives_of_cityscapes_are_unpacked(tmp_path, official, monkeypatch):
     tree, _ = official
-    trees.cityscapes(tree)
+    annotated_trees.cityscapes(tree)
     for name, folder in (("leftImg8bit_trainvaltest.zip", "leftImg8bit"), ("gtFine_trainvaltest.zip", "gtFine")):
         monkeypatch.setitem(ARCHIVES, name, [(folder, folder)])
         (tmp_path / name).write_bytes(pack(tree, name))

@@ -10,7 +10,7 @@ import pytest
 
 from framework.io import FileFormatError
 from tests.vision.datasets.test_layouts import plain
-from tests.vision.datasets.trees import mat, picture, records, text
+from tests.vision.datasets.tree_files import mat, picture, records, text
 from tests.vision.peer import torchvision
 from vision.datasets import DatasetNotFound, ImageNet, imagenet
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from framework.tensor import Tensor
+from tests.vision.datasets.annotated_trees import coco, flickr
 from tests.vision.datasets.layouts import LAYOUTS, Layout
-from tests.vision.datasets.trees import coco, fer2013, flickr, qmnist
+from tests.vision.datasets.trees import fer2013, qmnist
 from tests.vision.peer import torchvision
 from vision import datasets
 from vision.datasets import DatasetNotFound

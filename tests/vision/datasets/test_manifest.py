@@ -8,7 +8,7 @@ import pytest
 
 from framework.data import DataLoader
 from framework.io import FileFormatError
-from tests.vision.datasets.trees import picture, text
+from tests.vision.datasets.tree_files import picture, text
 from vision import transforms as T
 from vision.datasets import DatasetNotFound, ImageFolder, ManifestDataset
 

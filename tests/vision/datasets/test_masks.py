@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.vision.datasets.trees import coco
+from tests.vision.datasets.annotated_trees import coco
 from vision.datasets import CocoIndex, decode_mask
 from vision.datasets.masks import polygon_to_mask, unpack_counts
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from framework.tensor import Tensor
-from tests.vision.datasets import trees
+from tests.vision.datasets import annotated_trees, trees
 from tests.vision.datasets.test_layouts import plain
 from tests.vision.peer import torchvision
 from vision import datasets
@@ -18,19 +18,19 @@ from vision.tv_tensors import BoundingBoxes, Mask
 
 COCO = ("images", "instances.json")
 CASES = [
-    ("VOCDetection", trees.voc, {}, None),
-    ("VOCDetection", trees.voc, {}, "all"),
-    ("VOCSegmentation", trees.voc, {}, None),
-    ("Kitti", trees.kitti, {}, None),
-    ("Kitti", trees.kitti, {}, ["boxes", "alpha"]),
-    ("Kitti", trees.kitti, {"train": False}, None),
-    ("WIDERFace", trees.widerface, {}, None),
-    ("WIDERFace", trees.widerface, {}, ["bbox", "blur"]),
-    ("CelebA", trees.celeba, {"target_type": ["identity", "bbox"]}, None),
+    ("VOCDetection", annotated_trees.voc, {}, None),
+    ("VOCDetection", annotated_trees.voc, {}, "all"),
+    ("VOCSegmentation", annotated_trees.voc, {}, None),
+    ("Kitti", annotated_trees.kitti, {}, None),
+    ("Kitti", annotated_trees.kitti, {}, ["boxes", "alpha"]),
+    ("Kitti", annotated_trees.kitti, {"train": False}, None),
+    ("WIDERFace", annotated_trees.widerface, {}, None),
+    ("WIDERFace", annotated_trees.widerface, {}, ["bbox", "blur"]),
+    ("CelebA", annotated_trees.celeba, {"target_type": ["identity", "bbox"]}, None),
     ("OxfordIIITPet", trees.pets, {"target_types": ["category", "segmentation"]}, None),
     ("OxfordIIITPet", trees.pets, {"target_types": []}, None),
-    ("Cityscapes", trees.cityscapes, {"target_type": "semantic"}, None),
-    ("SBDataset", trees.sbd, {"mode": "segmentation"}, None),
+    ("Cityscapes", annotated_trees.cityscapes, {"target_type": "semantic"}, None),
+    ("SBDataset", annotated_trees.sbd, {"mode": "segmentation"}, None),
     ("Caltech256", trees.caltech256, {}, None),
     ("GTSRB", trees.gtsrb, {}, None),
 ]
@@ -66,7 +66,7 @@ def test_same_as_torchvision(tmp_path, monkeypatch, name, build, given, keys):
 
 
 def test_instances_of_cityscapes(tmp_path):
-    trees.cityscapes(tmp_path)
+    annotated_trees.cityscapes(tmp_path)
     data = datasets.Cityscapes(tmp_path)
     _, target = wrap_dataset_for_transforms_v2(data)[1]
     pixels = np.asarray(data[1][1])
@@ -76,7 +76,7 @@ def test_instances_of_cityscapes(tmp_path):
 
 
 def test_coco(tmp_path):
-    trees.coco(tmp_path)
+    annotated_trees.coco(tmp_path)
     data = datasets.CocoDetection(tmp_path / "images", tmp_path / "instances.json")
     wrapped = wrap_dataset_for_transforms_v2(data, ["image_id", "boxes", "masks", "labels", "area"])
     _, target = wrapped[2]
@@ -104,7 +104,7 @@ def double(image, target):
 
 
 def test_transforms_come_after(tmp_path):
-    trees.voc(tmp_path)
+    annotated_trees.voc(tmp_path)
     data = datasets.VOCDetection(tmp_path, transforms=double)
     wrapped = wrap_dataset_for_transforms_v2(data, "all")
     image, target = wrapped[0]
@@ -120,9 +120,9 @@ def test_transforms_come_after(tmp_path):
 
 def test_what_cannot_be_wrapped(tmp_path):
     trees.caltech101(tmp_path)
-    trees.celeba(tmp_path)
-    trees.cityscapes(tmp_path)
-    trees.sbd(tmp_path)
+    annotated_trees.celeba(tmp_path)
+    annotated_trees.cityscapes(tmp_path)
+    annotated_trees.sbd(tmp_path)
     for data in (
         datasets.Caltech101(tmp_path, "annotation"),
         datasets.CelebA(tmp_path),

@@ -6,7 +6,7 @@ import pytest
 import framework
 from framework.autograd import gradcheck, gradgradcheck
 from framework.errors import DtypeError, ShapeError
-from framework.kernels.generic import norm as kernel
+from framework.kernels.generic import channels
 from framework.nn import functional as F
 from framework.ops.memory import is_channels_last
 from tests.ops.parity import check
@@ -151,8 +151,8 @@ def test_channels_last_in_and_out(rng):
 
 
 def test_many_blocks_add_up(rng, monkeypatch):
-    monkeypatch.setattr(kernel, "CACHED", 200)
-    monkeypatch.setattr(kernel, "BUFFER", 12)
+    monkeypatch.setattr(channels, "CACHED", 200)
+    monkeypatch.setattr(channels, "BUFFER", 12)
     x, w, b = last(rng.standard_normal((4, 6, 5, 7))), rng.standard_normal(6), rng.standard_normal(6)
     check(*both(lambda f, x, w, b: f.batch_norm(x, None, None, w, b, True)), x, w, b)
     check(*both(lambda f, x, w, b: f.group_norm(x, 3, w, b)), x, w, b)

@@ -12,7 +12,7 @@ from framework.nn import init
 from framework.nn.lazy import LazyModuleMixin
 from framework.nn.module import Module
 from framework.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
-from framework.ops.batch_norm import batch_norm
+from framework.ops.batch_norm import batch_norm, batch_norm_relu
 from framework.ops.creation import empty, ones, zeros
 from framework.ops.norm import instance_norm
 from framework.ops.values import tensor
@@ -96,18 +96,27 @@ class _NormBase(Module):
 class _BatchNorm(_NormBase):
     def forward(self, input: Any) -> Any:
         """The input normalized: by the batch in training, by the running statistics in evaluation."""
+        mean, variance, share = self._statistics(input)
+        by_batch = self.training or (mean is None and variance is None)
+        return batch_norm(input, mean, variance, self.weight, self.bias, by_batch, share, self.eps)
+
+    def with_relu(self, input: Any) -> Any:
+        """``relu(self(input))`` in training, in one pass."""
+        mean, variance, share = self._statistics(input)
+        return batch_norm_relu(input, mean, variance, self.weight, self.bias, share, self.eps)
+
+    def _statistics(self, input: Any) -> tuple[Any, Any, float]:
+        """The running statistics that a call uses or updates, and the share of the batch in them."""
         self._check_input_dim(input)
         share = 0.0 if self.momentum is None else self.momentum
-        training, mean, variance = self.training, self.running_mean, self.running_var
-        if training and not self.track_running_stats:
-            mean = variance = None
-        elif training and (counter := self.num_batches_tracked) is not None:
+        if self.training and not self.track_running_stats:
+            return None, None, share
+        if self.training and (counter := self.num_batches_tracked) is not None:
             counter.array[...] += 1
             bump(counter, "batch_norm")
             if self.momentum is None:
                 share = 1.0 / float(counter)
-        by_batch = training or (mean is None and variance is None)
-        return batch_norm(input, mean, variance, self.weight, self.bias, by_batch, share, self.eps)
+        return self.running_mean, self.running_var, share
 
 
 class BatchNorm1d(_BatchNorm):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Self, overload
 
+from framework.nn.in_turn import in_turn
 from framework.nn.module import Module, indented
 
 
@@ -88,9 +89,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Run the modules one after the other."""
-        for module in self._modules.values():
-            input = module(input)
-        return input
+        return in_turn(input, *self._modules.values())
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from framework.errors import MissingAttribute
@@ -284,6 +285,16 @@ def indented(text: str) -> str:
 def _cannot_assign(value: Any, kind: str, name: str) -> TypeError:
     wanted = {"parameter": "nn.Parameter", "child module": "nn.Module", "buffer": "Tensor"}[kind]
     return TypeError(f"cannot assign {type(value).__name__!r} object to {kind} {name!r} ({wanted} or None expected)")
+
+
+@contextmanager
+def located(module: Module) -> Iterator[None]:
+    """A call of a module by another way than calling it: errors name its path all the same."""
+    try:
+        yield
+    except Exception as error:
+        _locate(module, error)
+        raise
 
 
 def _locate(module: Module, error: Exception) -> None:

@@ -18,6 +18,7 @@ from framework.autograd.views import bump
 from framework.devices import array_module
 from framework.errors import ArgumentError, DtypeError, ShapeError
 from framework.kernels import choose
+from framework.ops.activation import relu
 from framework.ops.casting import cast, into
 from framework.tensor import Tensor, wrap
 
@@ -47,7 +48,9 @@ class BatchNorm(Op):
             return None, None, None
         if isinstance(g, Tensor):
             return gradients_of(self._composition, (x, weight, bias), g)
-        wanted = tuple(bool(n) for n in self.needs)
+        return self._gradients(g, x, weight, tuple(bool(n) for n in self.needs))
+
+    def _gradients(self, g: Any, x: Any, weight: Any, wanted: tuple[bool, ...]) -> Any:
         return self.kernel.batch_norm_gradient(g, x, self.mean, self.rstd, weight, False, wanted)
 
     def _composition(self, x: Any, weight: Any, bias: Any) -> Any:
@@ -55,6 +58,24 @@ class BatchNorm(Op):
         centered = x - x.mean(axes, keepdim=True)
         y = centered / ((centered * centered).mean(axes, keepdim=True) + self.eps) ** 0.5
         return _affine(y, weight, bias)
+
+
+class BatchNormRelu(BatchNorm):
+    """``BatchNorm`` and ReLU behind it, in one pass."""
+
+    def forward(self, x: Any, weight: Any, bias: Any, eps: float) -> Any:
+        self.save(x, weight, bias)
+        self.eps = eps
+        self.kernel = choose("norm", x, kind="batch")
+        y, self.mean, variance, self.passed = self.kernel.batch_norm_relu(x, weight, bias, eps)
+        self.rstd = 1 / np.sqrt(variance + eps)
+        return y, self.mean, variance
+
+    def _gradients(self, g: Any, x: Any, weight: Any, wanted: tuple[bool, ...]) -> Any:
+        return self.kernel.batch_norm_relu_gradient(g, x, self.passed, self.mean, self.rstd, weight, wanted)
+
+    def _composition(self, x: Any, weight: Any, bias: Any) -> Any:
+        return relu(super()._composition(x, weight, bias))
 
 
 class FixedNorm(Op):
@@ -152,17 +173,30 @@ def batch_norm(
         Ioffe and Szegedy, "Batch Normalization", https://arxiv.org/abs/1502.03167.
     """
     if training:
-        shape = _raw(input).shape
-        if shape[0] == 1 and math.prod(shape[2:]) == 1:
-            raise ValueError(
-                f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
-            )
+        _check_several(input)
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
+def _check_several(input: Any) -> None:
+    shape = _raw(input).shape
+    if shape[0] == 1 and math.prod(shape[2:]) == 1:
+        raise ValueError(
+            f"batch_norm: Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
+
+
+def batch_norm_relu(
+    input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, momentum: float, eps: float
+) -> Any:
+    """``relu(batch_norm(...))`` in training, in one pass."""
+    _check_several(input)
+    return _batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps, BatchNormRelu)[0]
+
+
 def _batch_norm(
-    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float, eps: float
-) -> tuple[Any, Any, Any]:
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float,
+    eps: float, op: type[Op] = BatchNorm,
+) -> tuple[Any, Any, Any]:  # fmt: skip
     """The output, and the mean and biased variance used in training (else None)."""
     check_floating("batch_norm", input)
     if eps < 0 or (training and eps == 0):
@@ -179,7 +213,7 @@ def _batch_norm(
             raise ShapeError(f"batch_norm: {missing} must be defined in evaluation mode")
         y = apply(FixedNorm, input, weight, bias, _raw(running_mean), _raw(running_var), eps=eps)
         return y, None, None
-    y, mean, variance = apply(BatchNorm, input, weight, bias, eps=eps)
+    y, mean, variance = apply(op, input, weight, bias, eps=eps)
     count = array.size // array.shape[1]
     if running_mean is not None:
         update_running(running_mean, mean, momentum)

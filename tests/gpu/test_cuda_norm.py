@@ -141,6 +141,38 @@ def test_batch_norm(gpu, kernel, dtype, shape, parameters):
         )
 
 
+@DTYPES
+@pytest.mark.parametrize("shape", [(5, 8), (3, 16, 6, 5), (2, 5, 7)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batch_norm_with_relu(gpu, kernel, dtype, shape, weighted):
+    rng, xp = np.random.default_rng(len(shape)), gpu.xp
+    x, g = ((rng.standard_normal(shape) * 2 + 1).astype(dtype) for _ in range(2))
+    weight, bias = (rng.standard_normal(shape[1]).astype(dtype) if weighted else None for _ in range(2))
+    *expected, passed = generic.batch_norm_relu(x, weight, bias, 1e-2)
+    rstd = 1 / np.sqrt(expected[2] + expected[2].dtype.type(1e-2))
+    for array, slope in ((xp.asarray(x), xp.asarray(g)), (last(xp, x), last(xp, g)), (gaps(xp, x), last(xp, g))):
+        *found, kept = kernel.batch_norm_relu(array, moved(xp, weight), moved(xp, bias), 1e-2)
+        for a, b in zip(found, expected, strict=True):
+            close(a, b, dtype)
+        for wanted in ((True, True, True), (False, True, False), (True, False, False)):
+            d = generic.batch_norm_relu_gradient(g, x, passed, expected[1], rstd, weight, wanted)
+            got = kernel.batch_norm_relu_gradient(
+                slope, array, kept, xp.asarray(expected[1]), xp.asarray(rstd), moved(xp, weight), wanted
+            )
+            for a, b in zip(got, d, strict=True):
+                close(a, b, dtype)
+
+
+def test_relu_hides_no_nan(gpu, kernel):
+    x, g = np.ones((4, 8), "f4"), np.ones((4, 8), "f4")
+    x[1:, 0], x[2, 3] = 3, np.nan
+    y, mean, variance, kept = kernel.batch_norm_relu(gpu.xp.asarray(x), None, None, 1e-5)
+    assert np.isnan(y.get()[:, 3]).all() and np.isfinite(np.delete(y.get(), 3, 1)).all()
+    rstd = 1 / np.sqrt(variance + np.float32(1e-5))
+    dx = kernel.batch_norm_relu_gradient(gpu.xp.asarray(g), gpu.xp.asarray(x), kept, mean, rstd, None, (True,) * 3)[0]
+    assert np.isnan(dx.get()[:, 3]).all() and np.isfinite(np.delete(dx.get(), 3, 1)).all()
+
+
 @pytest.mark.parametrize("shape", [(40000, 8), (40, 8, 20, 30), (600, 3, 11)], ids=str)
 @pytest.mark.parametrize("far", [0.0, 3000.0])
 def test_many_rows_are_summed_in_parts(gpu, kernel, shape, far):

@@ -61,6 +61,30 @@ def test_batch_norm(gpu, kernel, shape, memory, parameters, dtype):
     assert gradients[0].dtype == dtype
 
 
+@pytest.mark.parametrize("parameters", ["wide", "same", "none"])
+@pytest.mark.parametrize("refused", [False, True])
+def test_batch_norm_with_relu(gpu, kernel, cudnn, parameters, refused):  # noqa: F811
+    if refused:
+        if cudnn is None:
+            pytest.skip("asks the stand-in")
+        cudnn.refused |= {"batchnorm"}
+    gpu.use("cuda", "cudnn")
+    rng, dtype = np.random.default_rng(0), BFLOAT16
+    x, g = ((rng.standard_normal((3, 8, 5, 4)) * 2 + 1).astype(dtype) for _ in range(2))
+    weight, bias = vectors(rng, 8, parameters, dtype)
+    there, slopes, (w, b) = last(gpu.xp, x), last(gpu.xp, g), moved(gpu, weight, bias)
+    *expected, passed = generic.batch_norm_relu(x, weight, bias, 1e-4)
+    *found, kept = kernel.batch_norm_relu(there, w, b, 1e-4)
+    near(found[0], expected[0], dtype)
+    for a, e in zip(found[1:], expected[1:], strict=True):
+        near(a, e, FLOAT32)
+    rstd = (1 / np.sqrt(expected[2] + 1e-4)).astype("f4")
+    slope = generic.batch_norm_relu_gradient(g, x, passed, expected[1], rstd, weight, ALL)
+    gradients = kernel.batch_norm_relu_gradient(slopes, there, kept, found[1], gpu.xp.asarray(rstd), w, ALL)
+    for a, e in zip(gradients, slope, strict=True):
+        near(a, e, dtype, 4)
+
+
 @pytest.mark.parametrize("dtype", [FLOAT32, BFLOAT16], ids=str)
 @pytest.mark.parametrize("parameters", ["wide", "same", "none"])
 @pytest.mark.parametrize(("rows", "count"), [(5, 64), (1, 17), (40, 8)])

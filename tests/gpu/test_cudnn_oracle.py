@@ -43,7 +43,9 @@ def convolution(kind, x, weight, stride=1, padding=0, dilation=1, first=False, b
 def batch_norm(kind, dims, last=True):
     dims = dims if len(dims) > 3 else (*dims[:2], *(1,) * (4 - len(dims)), *dims[2:])
     return [
-        ("norm.batch_plan", (kind, dims, last, "FLOAT", 1e-5)), ("norm.batch_gradient_plan", (kind, dims, last, "FLOAT"))
+        ("norm.batch_plan", (kind, dims, last, "FLOAT", 1e-5)),
+        ("norm.batch_plan", (kind, dims, last, "FLOAT", 1e-5, True)),
+        ("norm.batch_gradient_plan", (kind, dims, last, "FLOAT")),
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from framework import nn
+from framework.nn.in_turn import in_turn
 from hub import FitRules, register_model
 from vision.models.resnet import conv3x3
 
@@ -40,7 +41,7 @@ class CifarBlock(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """The block's feature map."""
-        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out = in_turn(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
         out += self._shortcut(x)
         return self.relu(out)
 
@@ -79,7 +80,7 @@ class CifarResNet(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Class scores (N, num_classes) of pictures (N, C, H, W)."""
-        x = self.relu(self.bn1(self.conv1(x)))
+        x = in_turn(x, self.conv1, self.bn1, self.relu)
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.linear(self.avgpool(x).flatten(1))
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from framework import nn
+from framework.nn.in_turn import in_turn
 from framework.ops.joining import cat
 from framework.tensor import Tensor
 from framework.utils.checkpoint import checkpoint
@@ -37,7 +38,7 @@ class _DenseLayer(nn.Module):
 
     def bn_function(self, *inputs: Tensor) -> Any:
         """The bottleneck of the maps so far."""
-        return self.conv1(self.relu1(self.norm1(cat(inputs, 1))))
+        return in_turn(cat(inputs, 1), self.norm1, self.relu1, self.conv1)
 
     def forward(self, input: Tensor | list[Tensor]) -> Any:
         """The new maps, from one tensor or from a list of those before."""
@@ -46,7 +47,7 @@ class _DenseLayer(nn.Module):
             bottleneck = checkpoint(self.bn_function, *inputs, use_reentrant=False)
         else:
             bottleneck = self.bn_function(*inputs)
-        maps = self.conv2(self.relu2(self.norm2(bottleneck)))
+        maps = in_turn(bottleneck, self.norm2, self.relu2, self.conv2)
         return nn.functional.dropout(maps, self.drop_rate, self.training) if self.drop_rate > 0 else maps
 
 

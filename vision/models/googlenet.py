@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import framework
 from framework import nn
 from framework.errors import ArgumentError
+from framework.nn.in_turn import in_turn
 from framework.ops.joining import cat
 from hub import FitRules, WeightsEnum, register_model
 from vision.models.entries import RECIPES, imagenet1k
@@ -39,7 +40,7 @@ class BasicConv2d(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """The feature map."""
-        return self.relu(self.bn(self.conv(x)))
+        return in_turn(x, self.conv, self.bn, self.relu)
 
 
 def to_unit_range(x: Any) -> Any:

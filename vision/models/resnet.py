@@ -14,6 +14,7 @@ from typing import Any
 
 from framework import nn
 from framework.errors import ArgumentError
+from framework.nn.in_turn import in_turn
 from hub import FitRules, WeightsEnum, register_model
 from vision.models.entries import NEW_RECIPE, RECIPES, imagenet1k
 
@@ -62,7 +63,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """The block's feature map."""
-        out = self.relu(self.bn1(self.conv1(x)))
+        out = in_turn(x, self.conv1, self.bn1, self.relu)
         out = self.bn2(self.conv2(out))
         out += x if self.downsample is None else self.downsample(x)
         return self.relu(out)
@@ -99,8 +100,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """The block's feature map."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
+        out = in_turn(x, self.conv1, self.bn1, self.relu)
+        out = in_turn(out, self.conv2, self.bn2, self.relu)
         out = self.bn3(self.conv3(out))
         out += x if self.downsample is None else self.downsample(x)
         return self.relu(out)
@@ -197,7 +198,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Class scores (N, num_classes) of pictures (N, C, H, W)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = in_turn(x, self.conv1, self.bn1, self.relu, self.maxpool)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))
 

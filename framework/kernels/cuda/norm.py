@@ -116,26 +116,34 @@ def affine(x: Any, scale: Any, shift: Any) -> Any:
     """``x * scale + shift`` with one of each a channel: batch norm by known statistics."""
     view, cupy, kind = _View(x, None), import_module("cupy"), real(x.dtype)
     scale, shift = (cupy.ascontiguousarray(v, kind) for v in (scale, shift))
-    return view.elementwise("affine", view.array, scale, shift)
+    return view.elementwise("affine", view.array, scale, shift, np.bool_(False))
 
 
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """x (N, C, *spatial) with mean 0 and variance 1 a channel, times weight, plus bias; also mean and variance."""
-    y, mean, variance, _ = _normalized(_View(x, weight), x.shape[1], bias, eps)
+    y, mean, variance, *_ = _normalized(_View(x, weight), x.shape[1], bias, eps)
     return y, mean[0], variance[0]
+
+
+def batch_norm_relu(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
+    """``max(batch_norm, 0)``, mean and variance, and what its gradient takes to know where the output was positive: the
+    factor and the offset of each channel, (2, C), that made the output of x.
+    """
+    y, mean, variance, _, factors = _normalized(_View(x, weight), x.shape[1], bias, eps, relu=True)
+    return y, mean[0], variance[0], factors[:, 0]
 
 
 def group_norm(x: Any, groups: int, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """Each sample's groups of channels with mean 0 and variance 1; also mean and 1 / deviation, (N, groups)."""
-    y, mean, _, rstd = _normalized(_View(x, weight, apart=True), groups, bias, eps)
+    y, mean, _, rstd, _ = _normalized(_View(x, weight, apart=True), groups, bias, eps)
     return y, mean, rstd
 
 
-def _normalized(view: _View, groups: int, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
-    """The output, and mean, variance and 1 / deviation, (S, groups)."""
+def _normalized(view: _View, groups: int, bias: Any, eps: float, relu: bool = False) -> tuple[Any, Any, Any, Any, Any]:
+    """The output, mean, variance and 1 / deviation, (S, groups), and the channels' factors and offsets, (2, S, C)."""
     parts = view.parts("moments", view.array)
     mean, variance, rstd = (view.empty(view.samples, groups) for _ in range(3))
-    scale, shift = (view.empty(view.samples, view.channels) for _ in range(2))
+    factors = view.empty(2, view.samples, view.channels)
     weight, bias = (
         view.weight,
         bias if bias is None or view.weight is None else bias.astype(view.weight.dtype, copy=False),
@@ -143,9 +151,9 @@ def _normalized(view: _View, groups: int, bias: Any, eps: float) -> tuple[Any, A
     if weight is None and bias is not None:
         bias = bias.astype(real(view.array.dtype), copy=False)
     view.finish(
-        "finish", groups, mean, variance, rstd, scale, shift, parts, _or_null(weight), _or_null(bias), np.float64(eps)
+        "finish", groups, mean, variance, rstd, *factors, parts, _or_null(weight), _or_null(bias), np.float64(eps)
     )
-    return view.elementwise("affine", view.array, scale, shift), mean, variance, rstd
+    return view.elementwise("affine", view.array, *factors, np.bool_(relu)), mean, variance, rstd, factors
 
 
 def batch_norm_gradient(
@@ -153,6 +161,13 @@ def batch_norm_gradient(
 ) -> tuple[Any, Any, Any]:
     """The gradients of ``batch_norm``, or of ``affine`` if the statistics are ``fixed``; None where not ``wanted``."""
     return _gradients(_View(x, weight), g, mean[None], rstd[None], fixed, wanted)
+
+
+def batch_norm_relu_gradient(
+    g: Any, x: Any, passed: Any, mean: Any, rstd: Any, weight: Any, wanted: tuple[bool, bool, bool]
+) -> tuple[Any, Any, Any]:
+    """The gradients of ``batch_norm_relu``; None where not ``wanted``."""
+    return _gradients(_View(x, weight), g, mean[None], rstd[None], False, wanted, tuple(passed))
 
 
 def group_norm_gradient(
@@ -163,13 +178,18 @@ def group_norm_gradient(
 
 
 def _gradients(
-    view: _View, g: Any, mean: Any, rstd: Any, fixed: bool, wanted: tuple[bool, bool, bool]
-) -> tuple[Any, Any, Any]:
-    """The gradients of x, weight and bias; mean and rstd are (S, groups)."""
+    view: _View, g: Any, mean: Any, rstd: Any, fixed: bool, wanted: tuple[bool, bool, bool],
+    relu: tuple[Any, Any] = (NULL, NULL),
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """The gradients of x, weight and bias; mean and rstd are (S, groups).
+
+    Args:
+        relu: the channels' factors and offsets, (C,), if there is ReLU behind the norm.
+    """
     cupy, x, groups = import_module("cupy"), view.array, mean.shape[1]
     mean, rstd = (cupy.ascontiguousarray(v, real(x.dtype)) for v in (mean, rstd))
     g = in_order_of(g if g.dtype == x.dtype else g.astype(x.dtype), x)
-    parts = view.parts("gradient_sums", g, x, mean, np.int64(view.channels // groups))
+    parts = view.parts("gradient_sums", g, x, mean, np.int64(view.channels // groups), *relu)
     sums = view.empty(view.samples, 2 * view.channels)
     scale, factor, offset = (
         view.empty(view.samples, view.channels) if wanted[0] and not (fixed and name) else NULL for name in range(3)
@@ -181,9 +201,9 @@ def _gradients(
     dx = None
     if wanted[0]:
         dx = (
-            view.elementwise("affine", g, scale, NULL)
+            view.elementwise("affine", g, scale, NULL, np.bool_(False))
             if fixed
-            else view.elementwise("combine", g, x, scale, factor, offset)
+            else view.elementwise("combine", g, x, scale, factor, offset, *relu)
         )
     total = sums[0] if view.samples == 1 else column_sums(sums)
     channels = view.channels

@@ -99,8 +99,8 @@ def _channels(dims: Ints) -> Ints:
 
 
 @planned
-def batch_plan(kind: str, dims: Ints, last: bool, along: str, eps: float) -> Plan:
-    """Run on x, weight, bias (of type ``along``), y, mean and 1 / deviation."""
+def batch_plan(kind: str, dims: Ints, last: bool, along: str, eps: float, relu: bool = False) -> Plan:
+    """Run on x, weight, bias (of type ``along``), y, mean and 1 / deviation; perhaps with ReLU behind it."""
     sketch, one, steps = Sketch(), _channels(dims), _steps(dims, last)
     each = _steps(one, last)
     source = sketch.input(dims, steps, kind)
@@ -109,7 +109,7 @@ def batch_plan(kind: str, dims: Ints, last: bool, along: str, eps: float) -> Pla
         input=source, scale=factors, bias=offsets, in_running_mean=None, in_running_var=None,
         epsilon=sketch.scalar(eps, len(dims)), momentum=None,
     )  # fmt: skip
-    sketch.output(y, dims, steps, kind)
+    sketch.output(sketch.graph.relu(input=y) if relu else y, dims, steps, kind)
     for found in (mean, rstd):
         sketch.output(found, one, each, "FLOAT")
     return Plan(sketch)
@@ -134,21 +134,42 @@ def batch_gradient_plan(kind: str, dims: Ints, last: bool, along: str) -> Plan:
 
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """x (N, C, *spatial) with mean 0 and variance 1 a channel, times weight, plus bias; also mean and variance."""
-    given, xp, channels = x, array_module(x), x.shape[1]
-    x, last = _laid(x)
-    factors, offsets = _pair(weight, bias, x, channels)
     try:
-        plan = batch_plan(kind_of(x), _dims(x), last, kind_of(factors), eps)
+        y, mean, variance, _ = _batch_norm(x, weight, bias, eps, False)
     except Refused as why:
-        return instead("norm", why, given, kind="batch").batch_norm(given, weight, bias, eps)  # type: ignore[no-any-return]
-    y = empty(xp, x.shape, x.dtype, last and x.ndim > 2)
-    mean, rstd = xp.empty(channels, "float32"), xp.empty(channels, "float32")
-    plan.run(x, factors, offsets, y, mean, rstd)
-    variance = xp.empty(channels, "float32")
-    kernel("cudnn", "variance")(
-        (blocks(channels, THREADS),), (THREADS,), (variance, rstd, np.float32(eps), np.int32(channels))
-    )
+        return instead("norm", why, x, kind="batch").batch_norm(x, weight, bias, eps)  # type: ignore[no-any-return]
     return y, mean, variance
+
+
+def batch_norm_relu(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
+    """``max(batch_norm, 0)``, mean and variance, and what our own kernel of its gradient takes to know where the output was
+    positive.
+    """
+    try:
+        return _batch_norm(x, weight, bias, eps, True)
+    except Refused:  # a gradient has to come from where its forward pass did
+        return own.batch_norm_relu(x, weight, bias, eps)  # type: ignore[no-any-return]
+
+
+batch_norm_relu_gradient = own.batch_norm_relu_gradient
+
+
+def _batch_norm(x: Any, weight: Any, bias: Any, eps: float, relu: bool) -> tuple[Any, Any, Any, Any]:
+    """The output, mean, variance, and with ReLU the factors and offsets of the channels, (2, C)."""
+    xp, channels = array_module(x), x.shape[1]
+    x, last = _laid(x)
+    scale, shift = _pair(weight, bias, x, channels)
+    plan = batch_plan(kind_of(x), _dims(x), last, kind_of(scale), eps, relu)
+    y = empty(xp, x.shape, x.dtype, last and x.ndim > 2)
+    mean, rstd, variance = (xp.empty(channels, "float32") for _ in range(3))
+    plan.run(x, scale, shift, y, mean, rstd)
+    factors = xp.empty((2, channels), "float32") if relu else None
+    wide = (v.astype("float32", copy=False) for v in (scale, shift))
+    arguments = (variance, np.uint64(0) if factors is None else factors, mean, rstd, *wide)
+    kernel("cudnn", "batch_statistics")(
+        (blocks(channels, THREADS),), (THREADS,), (*arguments, np.float32(eps), np.int32(channels))
+    )
+    return y, mean, variance, factors
 
 
 def batch_norm_gradient(

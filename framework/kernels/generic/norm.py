@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from framework.devices import array_module
 from framework.kernels.generic.channels import FAR, Channels, accumulator, wide
 from framework.kernels.generic.layer_norm import layer_norm as layer_norm
 from framework.kernels.generic.layer_norm import layer_norm_gradient as layer_norm_gradient
@@ -150,6 +151,33 @@ def _combined(g: Channels, x: Channels, out: Any, scale: Any, factor: Any, offse
                 result += along[2]
             if result is not place:
                 place[...] = result
+
+
+def batch_norm_relu(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
+    """``max(batch_norm, 0)``, mean and variance, and what its gradient takes to know where the output was positive."""
+    y, mean, variance = batch_norm(x, weight, bias, eps)
+    return y, mean, variance, cut(y)
+
+
+def cut(y: Any) -> Any:
+    """Make ``max(y, 0)`` of an array in place; where it was positive, or a nan."""
+    xp = array_module(y)
+    passed = xp.less_equal(y, 0)
+    xp.logical_not(passed, out=passed)
+    xp.maximum(y, 0, out=y)
+    return passed
+
+
+def let_through(g: Any, passed: Any) -> Any:
+    """The output's gradient where ``cut`` left something, 0 elsewhere."""
+    return array_module(g).where(passed, g, g.dtype.type(0))
+
+
+def batch_norm_relu_gradient(
+    g: Any, x: Any, passed: Any, mean: Any, rstd: Any, weight: Any, wanted: tuple[bool, bool, bool]
+) -> tuple[Any, Any, Any]:
+    """The gradients of ``batch_norm_relu``; None where not ``wanted``."""
+    return batch_norm_gradient(let_through(g, passed), x, mean, rstd, weight, False, wanted)
 
 
 def group_norm(x: Any, groups: int, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:

@@ -118,11 +118,17 @@ moments(R* parts, const T* x, const long long samples, const long long rows, con
     for (int i = 0; i < PER; ++i) to[i] = found[i], to[channels + i] = square[i];
 }
 
-// The sums of g and of g * (x - mean) for each split: parts (S, splits, 2, C). A group's channels share a mean.
+// Whether ReLU lets nothing through at a value, by the factors that made its input of it; without ReLU there are none.
+__device__ __forceinline__ bool cut_off(const R* scale, const R* shift, long long channel, R value) {
+    return scale && value * scale[channel] + shift[channel] <= R(0);
+}
+
+// The sums of g and of g * (x - mean) for each split: parts (S, splits, 2, C). A group's channels share a mean. With
+// `scale` and `shift`, a factor and an offset for each channel, g is that of ReLU behind the norm.
 extern "C" __global__ void __launch_bounds__(THREADS)
-gradient_sums(R* parts, const T* g, const T* x, const R* means, const long long group, const long long samples,
-              const long long rows, const long long channels, const long long inner, const long long each,
-              const int splits) {
+gradient_sums(R* parts, const T* g, const T* x, const R* means, const long long group, const R* scale, const R* shift,
+              const long long samples, const long long rows, const long long channels, const long long inner,
+              const long long each, const int splits) {
     Sizes n = {samples, rows, channels, inner, each, splits};
     Where w = where(n);
     if (w.sample >= samples) return;
@@ -134,9 +140,10 @@ gradient_sums(R* parts, const T* g, const T* x, const R* means, const long long 
         Pack<T, V> slopes = load<V>(g + at), values = load<V>(x + at);
 #pragma unroll
         for (int i = 0; i < V; ++i) {
-            R slope = to_real(slopes.at[i]);
+            R slope = to_real(slopes.at[i]), value = to_real(values.at[i]);
+            if (cut_off(scale, shift, w.channel + (LAST ? i : 0), value)) continue;
             total[LAST ? i : 0] += slope;
-            product[LAST ? i : 0] += slope * (to_real(values.at[i]) - mean[LAST ? i : 0]);
+            product[LAST ? i : 0] += slope * (value - mean[LAST ? i : 0]);
         }
     });
     join(total, product);
@@ -221,8 +228,8 @@ __device__ __forceinline__ I factor_of(I at, I channels, I inner, I sample) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-affine(T* y, const T* x, const R* scale, const R* shift, const I count, const I channels, const I inner,
-       const I sample) {
+affine(T* y, const T* x, const R* scale, const R* shift, const bool relu, const I count, const I channels,
+       const I inner, const I sample) {
     I at = ((I)blockIdx.x * THREADS + threadIdx.x) * V;
     if (at >= count) return;
     I c = factor_of(at, channels, inner, sample);
@@ -230,14 +237,15 @@ affine(T* y, const T* x, const R* scale, const R* shift, const I count, const I 
 #pragma unroll
     for (int i = 0; i < V; ++i) {
         I own = c + (LAST ? i : 0);
-        pack.at[i] = from_real<T>(to_real(pack.at[i]) * scale[own] + (shift ? shift[own] : R(0)));
+        R value = to_real(pack.at[i]) * scale[own] + (shift ? shift[own] : R(0));
+        pack.at[i] = from_real<T>(relu && value <= R(0) ? R(0) : value);
     }
     store(y + at, pack);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-combine(T* dx, const T* g, const T* x, const R* scale, const R* factor, const R* offset, const I count,
-        const I channels, const I inner, const I sample) {
+combine(T* dx, const T* g, const T* x, const R* scale, const R* factor, const R* offset, const R* relu_scale,
+        const R* relu_shift, const I count, const I channels, const I inner, const I sample) {
     I at = ((I)blockIdx.x * THREADS + threadIdx.x) * V;
     if (at >= count) return;
     I c = factor_of(at, channels, inner, sample);
@@ -245,7 +253,9 @@ combine(T* dx, const T* g, const T* x, const R* scale, const R* factor, const R*
 #pragma unroll
     for (int i = 0; i < V; ++i) {
         I own = c + (LAST ? i : 0);
-        slopes.at[i] = from_real<T>(to_real(slopes.at[i]) * scale[own] + to_real(values.at[i]) * factor[own] + offset[own]);
+        R value = to_real(values.at[i]), slope = to_real(slopes.at[i]) * scale[own];
+        if (cut_off(relu_scale, relu_shift, own, value)) slope = 0;
+        slopes.at[i] = from_real<T>(slope + value * factor[own] + offset[own]);
     }
     store(dx + at, slopes);
 }

@@ -24,7 +24,7 @@ def in_turn(input: Any, *layers: Module) -> Any:
         >>> y = in_turn(x, self.conv1, self.bn1, self.relu)  # self.relu(self.bn1(self.conv1(x)))
     """
     norm: Any = None  # one that waits for its ReLU
-    for layer, after in zip(layers, (*layers[1:], None), strict=True):
+    for layer, after in zip(layers, (*layers, None)[1:], strict=True):
         if norm is not None:
             with located(norm):
                 input = norm.with_relu(input)

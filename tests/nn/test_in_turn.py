@@ -160,3 +160,9 @@ def test_running_statistics_and_options():
             results.append([y.detach().numpy(), *(b.numpy() for b in norm.buffers())])
         for a, b in zip(*results, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_no_layers_and_one():
+    x = framework.randn(2, 4, 3, 3)
+    assert in_turn(x) is x and nn.Sequential()(x) is x
+    assert in_turn(x, nn.BatchNorm2d(4)).shape == x.shape

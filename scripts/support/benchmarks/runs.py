@@ -71,11 +71,14 @@ class Row:
 def in_own_process(request: dict[str, Any]) -> dict[str, Any]:
     """The figures of a request, measured in a fresh process."""
     path = os.pathsep.join([str(SCRIPTS), str(SCRIPTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
     if request["case"] == "import":
         command = [sys.executable, "-c", _IMPORT, MODULES[request["side"]]]
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        subprocess.run(command, capture_output=True, env=environment)  # compiles what an installation has compiled
     else:
         command = [sys.executable, "-m", "support.benchmarks.measuring", json.dumps(request)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         raise CaseError(f"case {request['case']} of {request['side']} failed: {last}")

@@ -227,8 +227,13 @@ def keep_for(array: Any, stream: Any) -> None:
 
 
 def _park(memory: Any, stream: Any) -> None:
-    _parked[:] = [(event, held) for event, held in _parked if not event.done]
-    _parked.append((stream.record(), memory))
+    with memory.device:  # where the stream is
+        _park_until(stream, memory)
+
+
+def _park_until(stream: Any, held: Any) -> None:
+    _parked[:] = [(event, other) for event, other in _parked if not event.done]
+    _parked.append((stream.record(), held))
 
 
 _parked: list[tuple[Any, Any]] = []  # memory that is given back when the event beside it has come
@@ -261,7 +266,10 @@ def move(array: Any, where: device, non_blocking: bool = False) -> Any:
         if not non_blocking:
             return array.get()
         with array.device:
-            return array.get(out=_pinned_like(array), blocking=False)
+            dense = array if array.flags.forc else array_module(array).ascontiguousarray(array)
+            out = dense.get(out=_pinned_like(dense), blocking=False)
+            _park_until(array_module(array).cuda.get_current_stream(), out)  # it may be dropped before it is written
+            return out
     cupy = module_of(where)
     if isinstance(array, np.ndarray):
         with cupy.cuda.Device(where.index):  # None is the one in use

@@ -11,6 +11,11 @@ import pytest
 REAL_DATA = Path(os.environ.get("EAGERKIT_REALDATA", Path(__file__).parents[2] / "shared" / "realdata"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first: a worker that began one at the end would be waited for."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_state():
     import framework

@@ -140,7 +140,9 @@ class GradScaler:
         for (where, _), gradients in groups.items():
             arrays = [g.array for g in gradients]
             kernel = kernels.choose("optimizer", *arrays, rule="unscale")
-            found = kernel.unscale(arrays, devices.move(array_module(scale.array).asarray(inverse), where))
+            with devices.returning():
+                devices.turn_to(gradients)
+                found = kernel.unscale(arrays, devices.move(array_module(scale.array).asarray(inverse), where))
             progress.found[where] = progress.found[where] + found if where in progress.found else found
             for g in gradients:
                 bump(g, "GradScaler.unscale_")

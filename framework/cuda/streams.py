@@ -10,6 +10,7 @@ from typing import Any
 from framework import devices
 from framework.cuda.gpus import current_device, device, index_of, library, synchronize
 from framework.errors import DeviceError
+from framework.kernels.per_thread import buffers
 
 
 class Event:
@@ -162,6 +163,7 @@ class CUDAGraph:
         self._graph: Any = None
         self._stream: Stream | None = None
         self._pool: Any = None
+        self._kept: list[Any] = []  # what it writes to besides, which others may have done with
         self._allocator: Any = None
 
     def capture_begin(self, pool: Any = None, capture_error_mode: str = "global") -> None:
@@ -185,6 +187,7 @@ class CUDAGraph:
         self._allocator.__exit__(None, None, None)
         self._allocator = None
         self._graph = self._stream._stream.end_capture()
+        self._kept = buffers()
 
     def replay(self) -> None:
         """Launch the captured work on the current stream."""
@@ -201,6 +204,7 @@ class CUDAGraph:
     def reset(self) -> None:
         """Forget the captured work, and give its memory up."""
         self._graph = self._stream = self._pool = None
+        self._kept = []
 
 
 class graph:

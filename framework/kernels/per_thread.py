@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class Streamed(Protocol):
@@ -24,6 +24,15 @@ class Streamed(Protocol):
 H = TypeVar("H", bound=Streamed)
 
 
+_every: list[Handles[Any]] = []
+
+
+def buffers() -> list[Any]:
+    """The memory that this thread's handles have put to their streams' use: a captured graph has its addresses."""
+    found = [getattr(handle, "buffer", None) for handles in _every for handle in handles._of.values()]
+    return [buffer for buffer in found if buffer is not None]
+
+
 class Handles(threading.local, Generic[H]):
     """This thread's handles.
 
@@ -34,6 +43,8 @@ class Handles(threading.local, Generic[H]):
     def __init__(self, make: Callable[[ModuleType, int], H]) -> None:
         self._make = make
         self._of: dict[int, H] = {}
+        if not any(known is self for known in _every):  # this runs once in each thread
+            _every.append(self)
 
     def current(self) -> H:
         """The handle for the device in use, set to the current stream: setting it costs more than a product, so once."""

@@ -31,7 +31,7 @@ def as_array(data: Any, dtype: Any, device: Any, copy: bool) -> Any:
     elif isinstance(data, np.ndarray | np.generic):
         array = native(np.asarray(data), "tensor")
     elif hasattr(data, "__cuda_array_interface__"):
-        array = data
+        array = devices.module_of(devices.device("cuda")).asarray(data)  # over the same memory, whoever's it is
     elif hasattr(data, "__dlpack__"):
         array = np.from_dlpack(data)
     else:

@@ -44,6 +44,7 @@ def compiled(file, defines, architecture):
     """The cubin, and what the compiler and the assembler say."""
     compiler = pytest.importorskip("cupy.cuda.compiler", reason="no CuPy to compile by")
     options = ["--std=c++17", f"--gpu-architecture={architecture}", "--ptxas-options=-v"]
+    options += ["-ftz=true", "--device-as-default-execution-space"]  # which CuPy adds
     if modules.headers():
         options.append(f"-I{modules.headers()}")
     macros = tuple((name, value if value[0] == "_" else value.replace("_", " ")) for name, value in defines.items())

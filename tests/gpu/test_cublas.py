@@ -11,6 +11,7 @@ from framework import dtypes
 from framework.kernels import registry
 from framework.kernels.cublas import gemm, library, plans
 from framework.kernels.generic import gemm as generic
+from framework.kernels.per_thread import buffers
 from tests.gpu.conftest import forget_kernels
 from tests.gpu.host import compiled, fake_cupy
 from tests.gpu.host.fake_array import ndarray, waits
@@ -158,6 +159,23 @@ def test_attentions_heads_are_multiplied_where_they_lie(blas, monkeypatch, batch
     if batch == 12:  # again from other addresses
         other = heads(blas.asarray(numbers(batch, 5, 48, seed=9)), 6)
         close(gemm.matmul(scores, other), np.matmul(scores.get(), other.get()))
+
+
+def test_tensor_cores_get_no_uneven_addresses(blas):
+    """cuBLAS can't look at addresses that lie in the GPU's memory; a stride it sees."""
+    half = np.dtype("float16")
+    for width, expected in ((48, ["batched"]), (60, ["strided"] * 6)):  # heads of 8 and of 10 numbers, 16 and 20 bytes
+        q, k = (heads(blas.asarray(numbers(12, 8, width, kind=half, seed=i)), 6) for i in range(2))
+        close(gemm.matmul(q, k.swapaxes(-1, -2)), generic.matmul(q.get(), k.get().swapaxes(-1, -2)))
+        assert calls(blas) == expected
+    shifted = heads(
+        blas.asarray(numbers(12, 8, 56, kind=half))[..., 4:52], 6
+    )  # the first of them begins within a vector
+    close(gemm.matmul(shifted, shifted.swapaxes(-1, -2)), generic.matmul(shifted.get(), shifted.get().swapaxes(-1, -2)))
+    assert calls(blas) == ["strided"] * 6
+    rows = heads(blas.asarray(numbers(12, 5, 60)), 6)
+    gemm.matmul(rows, rows.swapaxes(-1, -2))
+    assert calls(blas) == ["batched"]  # float32 that is not rounded
 
 
 @pytest.mark.parametrize(
@@ -322,6 +340,7 @@ def test_a_stream_has_its_workspace_and_is_set_once(blas):
         with stream:
             gemm.matmul(a, b)
     assert len(library.current()._workspaces) == library.STREAMS
+    assert [buffer.data.ptr for buffer in buffers()] == [library.current().workspace]  # which a captured graph keeps
 
 
 def test_each_thread_has_its_handle(blas):

@@ -163,6 +163,29 @@ def test_batch_norm_with_relu(gpu, kernel, dtype, shape, weighted):
                 close(a, b, dtype)
 
 
+@pytest.mark.parametrize("memory", ["rows", "last"])
+def test_operands_that_lie_unevenly(gpu, kernel, memory):
+    """A gradient that begins within a vector, and factors that lie apart or are one number."""
+    rng, xp = np.random.default_rng(0), gpu.xp
+    x, g = rng.standard_normal((3, 8, 4, 4)).astype("f4"), rng.standard_normal(3 * 8 * 4 * 4 + 1).astype("f4")
+    weight, bias = rng.standard_normal((8, 2)).astype("f4")[:, 1], np.broadcast_to(np.float32(0.5), 8)
+    array = xp.asarray(x) if memory == "rows" else last(xp, x)
+    w, b = xp.asarray(np.repeat(weight, 2))[::2], xp.broadcast_to(xp.asarray(np.float32([0.5])), (8,))
+    y, mean, variance = expected = generic.batch_norm(x, weight, bias, 1e-5)
+    for a, e in zip(kernel.batch_norm(array, w, b, 1e-5), expected, strict=True):
+        close(a, e, x.dtype)
+    rstd = 1 / np.sqrt(variance + np.float32(1e-5))
+    shape = (3, 8, 4, 4) if memory == "rows" else (3, 4, 4, 8)
+    flat, order = xp.asarray(g)[1:].reshape(shape), (0, 1, 2, 3) if memory == "rows" else (0, 3, 1, 2)
+    assert flat.data.ptr % 16
+    slope = g[1:].reshape(shape).transpose(order)
+    found = kernel.batch_norm_gradient(
+        flat.transpose(order), array, xp.asarray(mean), xp.asarray(rstd), w, False, (True, True, True)
+    )
+    for a, e in zip(found, generic.batch_norm_gradient(slope, x, mean, rstd, weight, False, (True,) * 3), strict=True):
+        close(a, e, x.dtype)
+
+
 def test_relu_hides_no_nan(gpu, kernel):
     x, g = np.ones((4, 8), "f4"), np.ones((4, 8), "f4")
     x[1:, 0], x[2, 3] = 3, np.nan

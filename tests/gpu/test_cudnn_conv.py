@@ -207,6 +207,26 @@ def test_candidates_are_timed_once(gpu, kernel, cudnn):  # noqa: F811
     assert graph.taken in (0, 2)
 
 
+@pytest.mark.parametrize("fails", [(0,), (0, 2), (0, 2, 3, 4, 5)], ids=str)
+def test_candidates_that_fail_are_left_out(gpu, kernel, cudnn, monkeypatch, fails):  # noqa: F811
+    if cudnn is None:
+        pytest.skip("asks the stand-in")
+    real = cudnn.pygraph._execute_plan_at_index
+
+    def execute(graph, pack, workspace, index, handle):
+        if index in fails:
+            raise RuntimeError("CUDNN_STATUS_EXECUTION_FAILED")
+        real(graph, pack, workspace, index, handle)
+
+    monkeypatch.setattr(cudnn.pygraph, "_execute_plan_at_index", execute)
+    (x, weight, _, _), where = drawn("3x3", FLOAT32)
+    with flags.flags(enabled=True, benchmark=True, benchmark_limit=2):
+        for _ in range(2):
+            y = run(gpu, kernel)
+    near(y, generic.forward(x, weight, None, *where), FLOAT32)
+    assert not set(getattr(cudnn.built[0], "timed", ())) & set(fails)
+
+
 def test_what_cudnn_has_no_algorithm_for_is_served_by_another(gpu, kernel, cudnn):  # noqa: F811
     if cudnn is None:
         pytest.skip("asks the stand-in")

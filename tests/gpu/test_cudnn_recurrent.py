@@ -25,7 +25,7 @@ def cudnn(monkeypatch):
     """The stand-in of the library, in use on the stand-in of CuPy's arrays."""
     path = compiled.library("cudnn_rnn_stand_in")
     monkeypatch.setattr(rnn_library, "path", lambda: path)
-    caches = (recurrent._weights, recurrent._plan, recurrent._turn)
+    caches = (recurrent._weights, recurrent._plan, recurrent._turn, recurrent._refused)
     forget = (rnn_library._found.forget, *(cache.cache_clear for cache in caches))
     for cleared in forget:
         cleared()
@@ -310,3 +310,17 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
             rnn_library.library()
     finally:
         rnn_library._found.forget()
+
+
+def test_a_type_that_this_cudnn_refuses_is_left_to_others(cudnn, monkeypatch):
+    def refuse(*_):
+        raise rnn_library.CudnnError("cudnnSetRNNDescriptor_v8", 3007)
+
+    x, h, w = (
+        framework.zeros(*shape, dtype=framework.bfloat16, device="cuda").array for shape in ((4, 8), (1, 2, 8), (32, 8))
+    )
+    arguments = (x, h, h, w, w, None, None, None, "LSTM", (2, 2))
+    assert recurrent.declines(*arguments) is None
+    recurrent._refused.cache_clear()
+    monkeypatch.setattr(recurrent, "_descriptor", refuse)
+    assert "status 3007" in recurrent.declines(*arguments)

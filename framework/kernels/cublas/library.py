@@ -158,7 +158,7 @@ class Handle:
 
     Attributes:
         stream: the stream that both are set to.
-        workspace: the address of that stream's workspace, of ``WORKSPACE`` bytes.
+        buffer, workspace: that stream's workspace, of ``WORKSPACE`` bytes, and its address.
         fused: the plans that belong to this thread and device, the least recently used first.
     """
 
@@ -169,6 +169,7 @@ class Handle:
         self.light = self.library.create("cublasLtCreate")
         self.library.call("cublasSetMathMode", self.blas, DISALLOW_REDUCED_PRECISION_REDUCTION)
         self.stream: int | None = None
+        self.buffer: Any = None
         self.workspace = 0
         self._workspaces: OrderedDict[int, Any] = OrderedDict()
         self.fused: OrderedDict[Any, Any] = OrderedDict()
@@ -180,7 +181,7 @@ class Handle:
             buffer = self.xp.empty(WORKSPACE, np.uint8)
             if len(self._workspaces) >= STREAMS:
                 self._workspaces.popitem(last=False)
-        self._workspaces[stream] = buffer
+        self._workspaces[stream] = self.buffer = buffer
         self.workspace = buffer.data.ptr
         self.library.call("cublasSetStream_v2", self.blas, stream)
         self.library.call("cublasSetWorkspace_v2", self.blas, self.workspace, WORKSPACE)  # the line above resets it

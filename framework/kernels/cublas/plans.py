@@ -3,7 +3,7 @@
 Arrays are row-major and cuBLAS's matrices column-major, so it is asked for the transposed product, whose left operand is
 our right one. A matrix goes as it lies in memory where its rows or its columns lie together, at any distance from one
 another; else it is copied. Leading dims that lie evenly in both operands are one dim, and one that only the left operand
-has is more of its rows. What is left is a strided batch, a few of them, or addresses in the GPU's memory.
+has is more of its rows. What is left is a strided batch, several of them, or addresses in the GPU's memory.
 
 Not yet run on a GPU: checked on the host with a library of cuBLAS's interface (tests/gpu).
 """
@@ -24,6 +24,10 @@ from framework.kernels.cublas.library import Choice, CublasError, Handle, Search
 KEPT = 1024  # plans of each kind, the least recently used going first
 COPY_ALIGNED = 16  # bytes, which any new array is a multiple of, and the most that a thread loads at once
 CALLS = 4  # strided batches that take less of the host than three arrays of addresses do
+VECTOR = (
+    16  # bytes that tensor cores load at once: addresses in the GPU's memory have to be multiples of it for them, since
+)
+# cuBLAS can't look at these before it chooses
 
 _numbers = {
     number: {
@@ -78,6 +82,15 @@ def _merged(batch: Steps, *steps: Steps) -> list[tuple[int, ...]]:
     return dims
 
 
+def _offsets(dims: list[tuple[int, ...]], size: int) -> Any:
+    """How many bytes from the first each matrix of the operands and the result lies, (3, matrices)."""
+    offsets = np.zeros((3, 1), np.int64)
+    for count, *steps in dims:
+        along = np.arange(count) * np.array(steps)[:, None] * size
+        offsets = (along[:, :, None] + offsets[:, None]).reshape(3, -1)
+    return offsets
+
+
 def copies(handle: Handle, copied: tuple[bool, bool], *operands: Any) -> list[Any]:
     """The operands, copied to lie row by row where a plan says so."""
     return [handle.xp.ascontiguousarray(x) if copy else x for x, copy in zip(operands, copied, strict=True)]
@@ -91,12 +104,12 @@ class Product:
 
     Attributes:
         copied: for each operand, whether it is copied to lie as the plan takes it.
-        batch: how many matrices a call multiplies; 0 for addresses in the GPU's memory.
+        batch: how many matrices a strided batch multiplies.
     """
 
     __slots__ = (
-        "_addresses", "_count", "_left", "_offsets", "_one", "_right", "_sizes", "_steps", "_types", "_zero", "batch",
-        "copied", "dtype", "nothing", "shape"
+        "_addresses", "_aligned", "_count", "_left", "_offsets", "_one", "_places", "_right", "_sizes", "_steps",
+        "_types", "_zero", "batch", "copied", "dtype", "nothing", "shape"
     )  # fmt: skip
 
     def __init__(self, a: Steps, a_strides: Steps, b: Steps, b_strides: Steps, dtype: Any, tf32: bool) -> None:
@@ -126,6 +139,7 @@ class Product:
         for count, *steps in reversed(dims):
             places.append((count, *steps, whole))
             whole *= count
+        self._aligned = VECTOR if tf32 or dtype.itemsize == 2 else dtype.itemsize
         self._plan_batch(places, dtype.itemsize)
         if tf32:
             compute = api.COMPUTE_32F_FAST_TF32
@@ -143,15 +157,14 @@ class Product:
         longest = max(dims, default=(1, 0, 0, 0))
         rest = [dim for dim in dims if dim is not longest]
         self.batch, *steps = longest
-        if math.prod(dim[0] for dim in rest) > CALLS:
-            self.batch, rest = 0, dims
         self._steps = tuple(steps)
-        offsets = np.zeros((3, 1), np.int64)  # in bytes, of each matrix in the operands and the result
-        for count, *steps in rest:
-            along = np.arange(count) * np.array(steps)[:, None] * size
-            offsets = (along[:, :, None] + offsets[:, None]).reshape(3, -1)
-        self._count = offsets.shape[1]
-        self._offsets: Any = None if self._count == 1 else offsets if not self.batch else offsets.T.tolist()
+        starts = _offsets(rest, size)
+        self._offsets: Any = None if starts.shape[1] == 1 else starts.T.tolist()
+        self._places: Any = None  # of all matrices, where addresses serve
+        if starts.shape[1] > CALLS:
+            places = _offsets(dims, size)
+            self._count = places.shape[1]
+            self._places = None if (places % self._aligned).any() else places
         self._addresses: dict[Any, Any] = {}
 
     def run(self, handle: Handle, a: Any, b: Any) -> Any:
@@ -165,7 +178,7 @@ class Product:
         left, right, to = a.data.ptr, b.data.ptr, out.data.ptr
         if self._offsets is None:
             self._call(handle, left, right, to)
-        elif self.batch:
+        elif self._places is None or (left | right | to) % self._aligned:
             for offset_left, offset_right, offset in self._offsets:
                 self._call(handle, left + offset_left, right + offset_right, to + offset)
         else:
@@ -195,7 +208,7 @@ class Product:
         place = handle.device, handle.stream
         offsets = self._addresses.get(place)
         if offsets is None:
-            offsets = self._addresses[place] = handle.xp.asarray(self._offsets)
+            offsets = self._addresses[place] = handle.xp.asarray(self._places)
         addresses = handle.xp.empty_like(offsets)
         for row, base in enumerate(bases):
             handle.xp.add(offsets[row], base, out=addresses[row])

@@ -70,7 +70,7 @@ def roi_align(
     Returns:
         (K, C, PH, PW), over channels-last memory.
     """
-    source = last(x)
+    source, rois = last(x), array_module(x).ascontiguousarray(rois)
     y = array_module(x).empty((len(rois), *bins, x.shape[1]), x.dtype)
     _launch("roi_align", (source, rois, y), y, x.shape, bins, scale, ratio, aligned)
     return y.transpose(0, 3, 1, 2), None
@@ -85,7 +85,7 @@ def roi_align_gradient(
         state = generic.roi_weights(xp, rois, shape, bins, scale, ratio, aligned)
         return generic.roi_align_gradient(g, rois, shape, bins, scale, ratio, aligned, state)
     gx, source = xp.zeros((shape[0], *shape[2:], shape[1]), g.dtype), last(g)
-    _launch("roi_align_gradient", (source, rois, gx), source, shape, bins, scale, ratio, aligned)
+    _launch("roi_align_gradient", (source, xp.ascontiguousarray(rois), gx), source, shape, bins, scale, ratio, aligned)
     return gx.transpose(0, 3, 1, 2)
 
 

@@ -36,6 +36,11 @@ def declines(*arrays: Any) -> str | None:
 
 def length(arrays: list[Any]) -> Any:
     """The Euclidean norm of arrays seen as one vector, a 0-d array of their dtype on their device."""
+    with arrays[0].device:
+        return _length(arrays)
+
+
+def _length(arrays: list[Any]) -> Any:
     xp, kind = array_module(arrays[0]), arrays[0].dtype
     rows = _rows(arrays)
     total = sum([-(-count // CHUNK) for _, count, _ in rows])
@@ -54,10 +59,11 @@ def clip(arrays: list[Any], total: Any, most: float) -> bool:
     kind = arrays[0].dtype
     if total.dtype != kind or type(total) is not type(arrays[0]) or total.device != arrays[0].device:
         return False
-    for table, count, chunks, words in tables(_rows(arrays), 1):
-        kernel("gradients", "scale", G=CTYPES[kind], WORDS=words)(
-            (chunks,), (THREADS,), (table, total, real(kind).type(most), np.int32(count))
-        )
+    with arrays[0].device:
+        for table, count, chunks, words in tables(_rows(arrays), 1):
+            kernel("gradients", "scale", G=CTYPES[kind], WORDS=words)(
+                (chunks,), (THREADS,), (table, total, real(kind).type(most), np.int32(count))
+            )
     return True
 
 

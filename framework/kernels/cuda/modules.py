@@ -6,6 +6,8 @@ it, since CUDA's own headers and templates use such names), and the source with 
 CuPy's cache on disk knows a kernel by its text, and would not see a change in another file. A line of the source that
 starts with ``// compiled with:`` says which values the macros take, so that all can be compiled where there is no GPU.
 
+CuPy compiles with ``-ftz=true``: float32 numbers below 1.2e-38, in which bfloat16 is computed too, count as 0.
+
     Not yet run on a GPU: compiled, and checked on the host (tests/gpu).
 """
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from framework.kernels.cuda.columns import column_sums
-from framework.kernels.cuda.modules import CTYPES, FLOATS, blocks, in_order_of, kernel, real, width
+from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, aligned, blocks, in_order_of, kernel, real, width
 from framework.kernels.cuda.row_norm import layer_norm as layer_norm
 from framework.kernels.cuda.row_norm import layer_norm_gradient as layer_norm_gradient
 from framework.kernels.cuda.row_norm import rms_norm as rms_norm
@@ -63,8 +63,9 @@ class _View:
         self.rows = (n * length if not apart else length) if self.last else (1 if apart else n)
         self.inner = 1 if self.last else length
         self.vector = width(self.channels if self.last else length, x)
-        if weight is not None and weight.dtype not in (x.dtype, real(x.dtype)):
-            weight = weight.astype(real(x.dtype))
+        if weight is not None:
+            kind = x.dtype if weight.dtype == x.dtype else real(x.dtype)
+            weight = cupy.ascontiguousarray(weight, kind)
         self.weight = weight
         self.types = {
             "T": CTYPES[x.dtype], "W": CTYPES[real(x.dtype) if weight is None else weight.dtype], "LAST": int(self.last),
@@ -144,12 +145,10 @@ def _normalized(view: _View, groups: int, bias: Any, eps: float, relu: bool = Fa
     parts = view.parts("moments", view.array)
     mean, variance, rstd = (view.empty(view.samples, groups) for _ in range(3))
     factors = view.empty(2, view.samples, view.channels)
-    weight, bias = (
-        view.weight,
-        bias if bias is None or view.weight is None else bias.astype(view.weight.dtype, copy=False),
-    )
-    if weight is None and bias is not None:
-        bias = bias.astype(real(view.array.dtype), copy=False)
+    weight = view.weight
+    if bias is not None:
+        kind = real(view.array.dtype) if weight is None else weight.dtype
+        bias = import_module("cupy").ascontiguousarray(bias, kind)
     view.finish(
         "finish", groups, mean, variance, rstd, *factors, parts, _or_null(weight), _or_null(bias), np.float64(eps)
     )
@@ -189,6 +188,8 @@ def _gradients(
     cupy, x, groups = import_module("cupy"), view.array, mean.shape[1]
     mean, rstd = (cupy.ascontiguousarray(v, real(x.dtype)) for v in (mean, rstd))
     g = in_order_of(g if g.dtype == x.dtype else g.astype(x.dtype), x)
+    if view.vector > 1 and not aligned(BYTES, g):  # a view that begins within a vector
+        g = g.copy("K")
     parts = view.parts("gradient_sums", g, x, mean, np.int64(view.channels // groups), *relu)
     sums = view.empty(view.samples, 2 * view.channels)
     scale, factor, offset = (

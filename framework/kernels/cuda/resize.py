@@ -127,10 +127,10 @@ def _axes(tables: Tables, lengths: Ints, gradient: bool, dtype: Any, xp: Any, de
             inputs, weights = table.transposed.indices, table.transposed.weights
             inputs = np.where(weights == 0, -1, inputs)  # rows that are shorter than the longest end there
         with xp.cuda.Device(device):
-            held.append(xp.asarray(inputs.astype(np.int32)))
+            held.append(xp.asarray(inputs.astype(np.int32), blocking=True))  # any stream may be the next to read it
             entry["inputs"] = held[-1].data.ptr
             if weights is not None:
-                held.append(xp.asarray(weights.astype(dtype)))
+                held.append(xp.asarray(weights.astype(dtype), blocking=True))
                 entry["weights"] = held[-1].data.ptr
         entry["length"], entry["taps"], entry["outputs"] = length, inputs.shape[1], inputs.shape[0]
     return struct(values), tuple(int(n) for n in values["outputs"][3 - len(tables) :]), held
@@ -154,4 +154,4 @@ def _bytes_along(x: Any, table: Table, axis: int) -> Any:
 def _fixed(table: Table, xp: Any, device: int) -> tuple[Any, Any, int]:
     weights, bits = fixed_point(table)
     with xp.cuda.Device(device):
-        return xp.asarray(table.indices.astype(np.int32)), xp.asarray(weights), bits
+        return xp.asarray(table.indices.astype(np.int32), blocking=True), xp.asarray(weights, blocking=True), bits

@@ -20,6 +20,7 @@ from framework.kernels.cuda.modules import CTYPES, blocks, kernel
 
 NAME = "cuda"
 THREADS = 256
+MANY = 65535  # blocks along a grid's second axis at most
 WIDE = 16  # times what is added, from which on a float32 twin of a table costs more than sorting
 OPERATIONS = {"sum": 0, "mean": 0, "prod": 1, "amax": 2, "amin": 3}
 _FLOAT32, _INT32, _INT64 = (np.dtype(name) for name in ("float32", "int32", "int64"))
@@ -111,5 +112,5 @@ def _combine(out: Any, places: Any, values: Any, width: int, operation: int) -> 
     across = min(THREADS, 1 << (width - 1).bit_length())
     down = THREADS // across
     arguments = (out, places[sources], sources, values, np.int64(len(places)), np.int64(width))
-    grid = (blocks(len(places), down), blocks(width, across))
+    grid = (blocks(len(places), down), min(blocks(width, across), MANY))
     kernel("scatter_sorted", "combine_sorted", **types)(grid, (across, down), arguments)

@@ -95,4 +95,4 @@ def on_device(constant: Any, dtype: Any, like: Any) -> Any:
 @lru_cache(512)
 def _placed(constant: _Same, dtype: Any, xp: Any, device: int) -> Any:
     with xp.cuda.Device(device):
-        return xp.asarray(constant.array.astype(dtype))
+        return xp.asarray(constant.array.astype(dtype), blocking=True)  # any stream may be the next to read it

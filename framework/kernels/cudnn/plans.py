@@ -156,14 +156,14 @@ class Plan:
                 break
             try:
                 graph.build_plan_at_index(index)
-            except (cudnn().cudnnGraphNotSupportedError, RuntimeError):
-                continue  # deselected, or not for this GPU
+                size = graph.get_workspace_size_plan_at_index(index)
+                room = cuda.alloc(size) if size else None
+                pointer = room.ptr if room is not None else 0
+                graph._execute_plan_at_index(pack, pointer, index, where)  # its kernels are loaded now
+            except (cudnn().cudnnGraphNotSupportedError, RuntimeError, MemoryError):
+                continue  # deselected, not for this GPU, or no room for it
             tried += 1
-            size = graph.get_workspace_size_plan_at_index(index)
-            room = cuda.alloc(size) if size else None
-            pointer = room.ptr if room is not None else 0
             start, end = cuda.Event(), cuda.Event()
-            graph._execute_plan_at_index(pack, pointer, index, where)  # its kernels are loaded now
             start.record()
             for _ in range(3):
                 graph._execute_plan_at_index(pack, pointer, index, where)
@@ -172,8 +172,10 @@ class Plan:
             took = cuda.get_elapsed_time(start, end)
             if best is None or took < best[0]:
                 best = (took, index, size)
-        if best is None:
-            raise Refused("none of the candidates could be built")
+        if best is None:  # what the heuristics would take is built without being tried, or says why not
+            graph.build_plans(cudnn().build_plan_policy.HEURISTICS_CHOICE)
+            self.workspace, self._untried = graph.get_workspace_size(), False
+            return
         graph.build_plan_at_index(best[1])  # the one built last is the one that runs
         self.workspace, self._untried = best[2], False
 

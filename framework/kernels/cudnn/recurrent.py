@@ -54,7 +54,19 @@ def declines(
         return "a single step" if sizes else "an empty sequence"
     if not x.size or not w_hh.size:
         return "an empty sequence or state"
-    return off() or api.why_not()
+    return off() or api.why_not() or _refused(kind)
+
+
+@lru_cache(8)
+def _refused(kind: Any) -> str | None:
+    """None if this cuDNN has recurrent nets of an element type, else what it says; asked with a small net."""
+    try:
+        Weights(current(), "LSTM", kind, 8, 8, 8, 1, 1, True)
+    except CudnnError as error:
+        if error.status not in api.NOT_SUPPORTED:
+            raise
+        return str(error)
+    return None
 
 
 class Weights:

@@ -114,9 +114,9 @@ def backward_by(
     x, h0, c0, w_ih, w_hh, w_hr, *gradients = _wide(x, h0, c0, w_ih, w_hh, w_hr, *gradients)
     xp = array_module(x)
     gy, gh = gradients[:2]
-    dh = xp.zeros_like(h0) if gh is None else gh.copy()
+    dh = xp.zeros(h0.shape, h0.dtype) if gh is None else gh.copy()
     gc = gradients[2] if mode == "LSTM" else None
-    dc = None if mode != "LSTM" else xp.zeros_like(c0) if gc is None else gc.copy()
+    dc = None if mode != "LSTM" else xp.zeros(c0.shape, c0.dtype) if gc is None else gc.copy()
     d_in, d_rec, dw_hr = run(mode, xp, state, gy, dh, dc, w_hh, w_hr)
     db_ih = d_in.sum(axis=0) if b_ih is not None and (needs[5] or needs[6]) else None
     db_hh = db_ih.copy() if d_rec is d_in and db_ih is not None else None

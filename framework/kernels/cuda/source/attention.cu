@@ -32,9 +32,10 @@ __device__ __forceinline__ R reference(R top) { return top == -R(INFINITY) ? R(0
 #endif
 
 // Scores become probabilities where they are; what dropout leaves of them goes to another place, if there is one.
-extern "C" __global__ void attention_softmax(T* scores, T* left, const bool* keep, const Mask mask, const R scale,
-                                             const R keep_scale, const long long rows, const int heads,
-                                             const int queries, const int keys, const int causal, const int first) {
+extern "C" __global__ void __launch_bounds__(K ? 256 : 512)
+attention_softmax(T* scores, T* left, const bool* keep, const Mask mask, const R scale, const R keep_scale,
+                  const long long rows, const int heads, const int queries, const int keys, const int causal,
+                  const int first) {
     long long row = (long long)blockIdx.x * blockDim.y + threadIdx.y;
     bool there = row < rows;
     T* p = scores + row * keys;
@@ -83,9 +84,9 @@ extern "C" __global__ void attention_softmax(T* scores, T* left, const bool* kee
 }
 
 // The gradient of the scores, in the place of that of the probabilities that dropout left.
-extern "C" __global__ void attention_softmax_gradient(T* slopes, const T* probabilities, const bool* keep,
-                                                      const R scale, const R keep_scale, const long long rows,
-                                                      const int keys) {
+extern "C" __global__ void __launch_bounds__(K ? 256 : 512)
+attention_softmax_gradient(T* slopes, const T* probabilities, const bool* keep, const R scale, const R keep_scale,
+                           const long long rows, const int keys) {
     long long row = (long long)blockIdx.x * blockDim.y + threadIdx.y;
     bool there = row < rows;
     T* d = slopes + row * keys;

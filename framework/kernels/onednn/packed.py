@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from framework.kernels import threads
 from framework.kernels.onednn import library as api
 from framework.kernels.onednn.activation import post_op
 from framework.kernels.onednn.library import library
 from framework.kernels.onednn.plans import FLOAT32, Plan, planned, strides_of
+from framework.settings import _Settings
 
 ROWS = range(1, 49)
 WORTH = 1 << 16  # numbers in a weight from which on a copy of it is worth having
@@ -43,6 +45,24 @@ def product(x: Any, weight: Any, bias: Any, activation: Any, kept: dict[Any, Any
     Shape:
         x (N, K) without gaps, weight (K, M), bias (M,) or None -> (N, M).
     """
+    key = (threads.openmp(), _Settings.precision, x.shape[0], weight.strides, bias is None, activation)
+    made = kept.get(key)
+    if made is None:
+        made = _made(x.shape[0], weight, bias is not None, activation, kept)
+        if made is None:
+            return None
+        kept[key] = made
+    plan, packed = made
+    out = np.empty((x.shape[0], weight.shape[1]), FLOAT32)
+    if bias is None:
+        plan.run(x, packed, out)
+    else:
+        plan.run(x, packed, np.ascontiguousarray(bias), out)
+    return out
+
+
+def _made(rows: int, weight: Any, bias: bool, activation: Any, kept: dict[Any, Any]) -> tuple[Plan, Any] | None:
+    """The plan of a product and the copy of its weight, which is the same for all numbers of rows."""
     packing = _packing(weight.shape, weight.strides)
     packed = kept.get(packing)
     if packed is None:
@@ -50,13 +70,7 @@ def product(x: Any, weight: Any, bias: Any, activation: Any, kept: dict[Any, Any
         if packed is None:
             return None
         kept[packing] = packed
-    out = np.empty((x.shape[0], weight.shape[1]), FLOAT32)
-    plan = _plan(x.shape[0], weight.shape, weight.strides, bias is not None, activation)
-    if bias is None:
-        plan.run(x, packed, out)
-    else:
-        plan.run(x, packed, np.ascontiguousarray(bias), out)
-    return out
+    return _plan(rows, weight.shape, weight.strides, bias, activation), packed
 
 
 class _Packing:

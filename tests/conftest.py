@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 REAL_DATA = Path(os.environ.get("EAGERKIT_REALDATA", Path(__file__).parents[2] / "shared" / "realdata"))
+
+
+def pytest_configure() -> None:
+    """Programs that tests start and interrupt must not inherit that interrupts are ignored, as in a job in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -254,12 +254,12 @@ def test_downloads_are_refused_offline_with_the_way_to_do_it_by_hand(script, pic
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "least"),
-    [(["--freeze", "backbone", "--cache-features", "1"], 0.90), ([], 0.91)],
+    [(["--freeze", "backbone", "--cache-features", "1"], 0.90), (["--epochs", "5"], 0.88)],
     ids=["head", "whole"],
 )
 def test_fine_tuning_on_real_pictures(script, realdata, tmp_path, flags, least):
     reached = []
-    for seed in range(3 if flags else 1):
+    for seed in range(3 if "--freeze" in flags else 1):
         code, _, err = script(
             "train_classifier.py", "--data", realdata / "hymenoptera-256", "--model", "squeezenet1_1", "--weights",
             realdata / "squeezenet1_1" / "squeezenet1_1.pth", *flags, "--seed", seed, "--out", tmp_path / f"run{seed}", timeout=900

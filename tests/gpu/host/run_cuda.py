@@ -24,7 +24,7 @@ import numpy as np
 HERE = Path(__file__).parent
 HEADERS = ("host_cuda.h", "host_types.h", "host_math.h")
 FLAGS = (
-    "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-exceptions", "-w",
+    "-std=c++17", "-O0", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-exceptions", "-w",
     "-fno-stack-protector",
 )  # fmt: skip
 _CODES = {np.dtype(ml_dtypes.bfloat16): "E", np.dtype(np.int64): "q", np.dtype(np.uint64): "Q"}

@@ -11,6 +11,7 @@ from ctypes import byref, c_int, c_void_p
 from typing import Any, ClassVar, Generic, TypeVar
 
 Types = tuple[Any, ...]
+MISSING = (ImportError, RuntimeError, OSError, AttributeError)  # what is absent, not to be loaded, or too old raises
 
 
 class StatusError(RuntimeError):
@@ -99,12 +100,7 @@ class Found(Generic[L]):
         if self._found is None and self._why is None:
             try:
                 self._found = self._load()
-            except (
-                ImportError,
-                RuntimeError,
-                OSError,
-                AttributeError,
-            ) as error:  # absent, not to be loaded, or too old
+            except MISSING as error:
                 self._why = f"{error}; {self._advice}" if self._advice else str(error)
         return self._why
 

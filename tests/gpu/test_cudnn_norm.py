@@ -85,6 +85,18 @@ def test_batch_norm_with_relu(gpu, kernel, cudnn, parameters, refused):  # noqa:
         near(a, e, dtype, 4)
 
 
+@pytest.mark.parametrize("shape", [(3, 8, 5, 4), (6, 8), (3, 8, 7)], ids=str)
+@pytest.mark.parametrize("memory", ["rows", "last"])
+@pytest.mark.parametrize("where", ["input", "weight", "bias"])
+def test_relu_hides_no_nan(gpu, kernel, shape, memory, where):
+    x = np.random.default_rng(0).standard_normal(shape).astype("f4")
+    weight, bias = np.ones(8, "f4"), np.zeros(8, "f4")
+    {"input": x[1], "weight": weight, "bias": bias}[where][3] = np.nan
+    there = gpu.xp.asarray(x) if memory == "rows" or len(shape) == 2 else last(gpu.xp, x)
+    y = kernel.batch_norm_relu(there, *moved(gpu, weight, bias), 1e-5)[0].get()
+    assert np.isnan(y[:, 3]).all() and np.isfinite(np.delete(y, 3, 1)).all()
+
+
 @pytest.mark.parametrize("dtype", [FLOAT32, BFLOAT16], ids=str)
 @pytest.mark.parametrize("parameters", ["wide", "same", "none"])
 @pytest.mark.parametrize(("rows", "count"), [(5, 64), (1, 17), (40, 8)])

@@ -24,10 +24,9 @@ from framework.kernels.cublas.library import Choice, CublasError, Handle, Search
 KEPT = 1024  # plans of each kind, the least recently used going first
 COPY_ALIGNED = 16  # bytes, which any new array is a multiple of, and the most that a thread loads at once
 CALLS = 4  # strided batches that take less of the host than three arrays of addresses do
-VECTOR = (
-    16  # bytes that tensor cores load at once: addresses in the GPU's memory have to be multiples of it for them, since
-)
-# cuBLAS can't look at these before it chooses
+# bytes that tensor cores load at once: addresses that lie in the GPU's memory, where cuBLAS can't look at them before it
+# chooses, have to be multiples of it
+VECTOR = 16
 
 _numbers = {
     number: {

@@ -9,6 +9,7 @@ beside the generic kernels (tests/gpu).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from framework.devices import array_module
 from framework.kernels.cuda import norm as own
 from framework.kernels.cuda.columns import column_sums
-from framework.kernels.cuda.modules import blocks, kernel
+from framework.kernels.cuda.modules import CTYPES, blocks, kernel
 from framework.kernels.cuda.norm import affine as affine
 from framework.kernels.cuda.norm import group_norm as group_norm
 from framework.kernels.cuda.norm import group_norm_gradient as group_norm_gradient
@@ -144,11 +145,18 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, An
 def batch_norm_relu(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
     """``max(batch_norm, 0)``, mean and variance, and what our own kernel of its gradient takes to know where the output was
     positive.
+
+    cuDNN's ReLU makes 0 of a nan, which would hide that training has gone wrong, so channels that are not finite are made
+    nan again.
     """
     try:
-        return _batch_norm(x, weight, bias, eps, True)
+        y, mean, variance, factors = _batch_norm(x, weight, bias, eps, True)
     except Refused:  # a gradient has to come from where its forward pass did
         return own.batch_norm_relu(x, weight, bias, eps)  # type: ignore[no-any-return]
+    channels = y.shape[1]
+    sizes = (np.int64(math.prod(y.shape[2:])), np.int64(y.size // channels), np.bool_(y.ndim == 2 or is_last(y)))
+    kernel("spoil", "spoil", T=CTYPES[y.dtype])((channels,), (THREADS,), (y, factors, np.int32(channels), *sizes))
+    return y, mean, variance, factors
 
 
 batch_norm_relu_gradient = own.batch_norm_relu_gradient

@@ -123,7 +123,7 @@ class pygraph:
         self, input: Any, negative_slope: Any = None, lower_clip: Any = None, upper_clip: Any = None,
         compute_data_type: Any = NOT_SET, name: str = "",
     ) -> tensor:  # fmt: skip
-        return self._step("relu", 1, lambda run: np.maximum(run(input), 0))[0]
+        return self._step("relu", 1, lambda run: np.fmax(run(input), 0))[0]  # of a nan it makes 0
 
     def batchnorm(
         self, input: Any, scale: Any, bias: Any, in_running_mean: Any, in_running_var: Any, epsilon: Any, momentum: Any,

@@ -27,7 +27,6 @@ from support.state import Checkpoints, Losses, State
 from support.tasks import Task, task_for, task_of
 
 import framework as F
-from framework import nn
 from framework.errors import ArgumentError
 from framework.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hub import freeze
@@ -228,13 +227,7 @@ def train(args: Any) -> int:
                     loss = loss_of(criterion, outputs, targets.to(args.device, non_blocking=True))
                 scaler.scale(loss / args.accumulate if args.accumulate > 1 else loss).backward()
                 if done % args.accumulate == 0 or done == len(loader):
-                    if args.clip_grad_norm:
-                        scaler.unscale_(optimizer)
-                        nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
-                    scaler.step(optimizer)
-                    scaler.update()
-                    optimizer.zero_grad()
-                    schedule.step()
+                    mixed.step(args, model, optimizer, scaler, schedule)
                     if average is not None:
                         average.update_parameters(model)
                 losses.add(loss, len(y))

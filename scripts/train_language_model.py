@@ -177,13 +177,7 @@ def train(args: Any) -> int:
             losses.add(loss, 1)
             changed = state.step % args.accumulate == 0 or state.step == args.steps
             if changed:
-                if args.clip_grad_norm:
-                    scaler.unscale_(optimizer)
-                    nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
-                scaler.step(optimizer)
-                scaler.update()
-                optimizer.zero_grad()
-                schedule.step()
+                mixed.step(args, model, optimizer, scaler, schedule)
             measured = state.step % args.eval_every == 0 or state.step == args.steps
             if measured:
                 losses.read()

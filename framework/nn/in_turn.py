@@ -1,8 +1,8 @@
 """Layers called one after another, batch norm and the ReLU behind it in one pass while they are trained.
 
 Apart, ReLU reads and writes the whole map once more, and so does its gradient. The two are taken together where nobody
-can tell: both are of the library's own classes, and no hook looks between them. In evaluation a running network folds
-batch norm into the convolution instead (``nn.fuse``).
+can tell: both are of the library's own classes, and no hook looks between them. In evaluation each is called by itself;
+``nn.fuse`` folds batch norm into the convolution there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ _NORMS = frozenset({BatchNorm1d, BatchNorm2d, BatchNorm3d})
 
 def in_turn(input: Any, *layers: Module) -> Any:
     """What the layers make of an input, each taking what the one before it gave.
+
+    Args:
+        input: what the first layer takes, of any shape that it does.
+        layers: modules, called in this order; without any, the input is the result.
 
     Example:
         >>> y = in_turn(x, self.conv1, self.bn1, self.relu)  # self.relu(self.bn1(self.conv1(x)))

@@ -16,12 +16,12 @@ from framework import devices, dtypes
 from framework.autograd.mode import _enabled
 from framework.autograd.op import Op, Scalar, apply, moved, new, record_pair
 from framework.errors import ArgumentError, DtypeError
+from framework.kernels.generic.elementwise import REAL
 from framework.kernels.registry import LARGE, choose
 from framework.ops.casting import NUMBERS, cast, convert, into, promote
 from framework.ops.pointwise import binary, broadcast_error, unary
 from framework.tensor import Tensor
 
-_REAL = frozenset({bool, int, float})
 _NUMBERS = frozenset({int, float})
 _NEITHER: list[Any] = [None, None]
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -37,9 +37,9 @@ def fixed(y: Any, a: Any, b: Any) -> Any:
 
 def _mixed(name: str, a: Any, b: Any) -> Any:
     """The operation on an array and a number, in the array's dtype."""
-    array, number = (a, b) if type(b) in _REAL or hasattr(a, "dtype") else (b, a)
+    array, number = (a, b) if type(b) in REAL or hasattr(a, "dtype") else (b, a)
     kind = array.dtype
-    if type(number) in _REAL and kind.kind in "fV" and (kind.itemsize == 2 or array.size >= LARGE):
+    if type(number) in REAL and kind.kind in "fV" and (kind.itemsize == 2 or array.size >= LARGE):
         return getattr(choose("elementwise", array, number), name)(a, b)
     y = _OPERATORS[name](a, b)
     return y if y.dtype is kind else y.astype(kind)
@@ -56,7 +56,7 @@ def conj_value(x: Any) -> Any:
         return x.conj() if x.dtype.kind == "c" else x
     if isinstance(x, Tensor):
         return conj_physical(x) if x.array.dtype.kind == "c" else x
-    if x is None or type(x) in _REAL:
+    if x is None or type(x) in REAL:
         return x
     return x.conjugate() if not hasattr(x, "dtype") or x.dtype.kind == "c" else x
 

@@ -38,9 +38,12 @@ class BatchNorm(Op):
         self.save(x, weight, bias)
         self.eps = eps
         self.kernel = choose("norm", x, kind="batch")
-        y, self.mean, variance = self.kernel.batch_norm(x, weight, bias, eps)
+        y, self.mean, variance = self._output(x, weight, bias)
         self.rstd = 1 / np.sqrt(variance + eps)
         return y, self.mean, variance
+
+    def _output(self, x: Any, weight: Any, bias: Any) -> Any:
+        return self.kernel.batch_norm(x, weight, bias, self.eps)
 
     def backward(self, g: Any, *_: Any) -> Any:
         x, weight, bias = self.saved
@@ -63,13 +66,9 @@ class BatchNorm(Op):
 class BatchNormRelu(BatchNorm):
     """``BatchNorm`` and ReLU behind it, in one pass."""
 
-    def forward(self, x: Any, weight: Any, bias: Any, eps: float) -> Any:
-        self.save(x, weight, bias)
-        self.eps = eps
-        self.kernel = choose("norm", x, kind="batch")
-        y, self.mean, variance, self.passed = self.kernel.batch_norm_relu(x, weight, bias, eps)
-        self.rstd = 1 / np.sqrt(variance + eps)
-        return y, self.mean, variance
+    def _output(self, x: Any, weight: Any, bias: Any) -> Any:
+        y, mean, variance, self.passed = self.kernel.batch_norm_relu(x, weight, bias, self.eps)
+        return y, mean, variance
 
     def _gradients(self, g: Any, x: Any, weight: Any, wanted: tuple[bool, ...]) -> Any:
         return self.kernel.batch_norm_relu_gradient(g, x, self.passed, self.mean, self.rstd, weight, wanted)
@@ -188,7 +187,14 @@ def _check_several(input: Any) -> None:
 def batch_norm_relu(
     input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, momentum: float, eps: float
 ) -> Any:
-    """``relu(batch_norm(...))`` in training, in one pass."""
+    """``relu(batch_norm(...))`` in training, in one pass; see ``batch_norm``.
+
+    Shape:
+        input (N, C, ...) -> the same.
+
+    Raises:
+        ValueError: one value a channel, whose variance is 0.
+    """
     _check_several(input)
     return _batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps, BatchNormRelu)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import framework as F
+from framework import nn
 from framework.errors import ArgumentError
 
 HELP = (
@@ -31,6 +32,17 @@ def autocast(args: Any) -> F.autocast:
     """The context that the model and the loss are computed in."""
     kind = F.device(args.device).type
     return F.autocast(kind, TYPES[args.amp], enabled=args.amp != "off")
+
+
+def step(args: Any, model: Any, optimizer: Any, scaler: F.amp.GradScaler, schedule: Any) -> None:
+    """Move the parameters by the gradients that were summed up, clipped as asked for, and the schedule with them."""
+    if args.clip_grad_norm:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), args.clip_grad_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad()
+    schedule.step()
 
 
 def scaler_for(args: Any) -> F.amp.GradScaler:

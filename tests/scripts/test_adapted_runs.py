@@ -13,7 +13,7 @@ from calling import call
 import framework as F
 import text
 from framework.io import load_file
-from tests.scripts.running import start
+from tests.scripts.running import metrics, one_line, start, weights
 from text.adapters import load_adapter
 from text.models import BertConfig, BertModel
 from text.models.gpt2 import GPT2Config, GPT2LMHeadModel
@@ -21,18 +21,6 @@ from text.tokenizers import Tokenizer
 
 LORA = ("--lora", 4, "--lora-dropout", "0.1")
 WORDS = ["the", "film", "was", "a", "story", "of", "actors", "and", "music", "in", "an", "old", "house", "with", "rain"]
-
-
-def one_line(err):
-    return len([line for line in err.splitlines() if line.strip()]) == 1 and "Traceback" not in err
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

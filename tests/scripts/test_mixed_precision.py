@@ -11,6 +11,7 @@ from calling import call
 import framework as F
 from framework.autograd import autocast
 from framework.io import load_file
+from tests.scripts.running import weights
 
 QUICK = ("--model", "small_cnn", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1")
 SMALL = ("--layers", 1, "--heads", 2, "--width", 16, "--block-size", 16, "--batch-size", 4, "--eval-every", 6,
@@ -36,10 +37,6 @@ def book(tmp_path):
     path = tmp_path / "tale.txt"
     path.write_text("\n".join(" ".join(rng.choices(("it", "was", "the", "age", "of"), k=8)) for _ in range(150)))
     return path
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
 
 
 def summary(folder):

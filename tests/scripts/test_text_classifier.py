@@ -14,7 +14,7 @@ from calling import call
 
 import text
 from framework.io import load_file
-from tests.scripts.running import start
+from tests.scripts.running import metrics, one_line, start, weights
 from text.models import BertConfig, BertModel
 from text.tokenizers import Tokenizer
 
@@ -68,18 +68,6 @@ def bert(tmp_path_factory):
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
     return folder
-
-
-def one_line(err):
-    return len([line for line in err.splitlines() if line.strip()]) == 1 and "Traceback" not in err
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def read(path):

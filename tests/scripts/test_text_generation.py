@@ -14,8 +14,7 @@ from calling import call
 
 import framework as F
 import text
-from framework.io import load_file
-from tests.scripts.running import start
+from tests.scripts.running import metrics, one_line, start, weights
 from text.models import BertConfig, BertModel
 from text.models.gpt2 import GPT2Config, GPT2LMHeadModel
 from text.tokenizers import Tokenizer
@@ -53,18 +52,6 @@ def book(tmp_path_factory):
     path = tmp_path_factory.mktemp("book") / "tale.txt"
     path.write_text("\n".join(lines))
     return path
-
-
-def one_line(err):
-    return len([line for line in err.splitlines() if line.strip()]) == 1 and "Traceback" not in err
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

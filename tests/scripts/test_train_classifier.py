@@ -11,17 +11,9 @@ import numpy as np
 import pytest
 
 from framework.io import load_file
-from tests.scripts.running import start
+from tests.scripts.running import metrics, start, weights
 
 QUICK = ("--model", "small_cnn", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1")
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

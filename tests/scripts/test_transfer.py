@@ -13,23 +13,11 @@ from PIL import Image
 
 import hub
 from framework.io import load_checkpoint, load_file
-from tests.scripts.running import ROOT, start
+from tests.scripts.running import ROOT, metrics, one_line, start, weights
 from vision.models import squeezenet1_1
 
 QUICK = ("--model", "small_cnn", "--image-size", "16", "--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1")
 TRANSFER = ("--model", "squeezenet1_1", "--epochs", "1", "--batch-size", "8")
-
-
-def one_line(err):
-    return len([line for line in err.splitlines() if line.strip()]) == 1 and "Traceback" not in err
-
-
-def weights(folder):
-    return {name: t.numpy().tobytes() for name, t in load_file(folder / "model.safetensors").items()}
-
-
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def settings(folder):

@@ -19,7 +19,7 @@ import numpy as np
 from framework.devices import array_module
 from framework.kernels.cuda.modules import BYTES, CTYPES, FLOATS, blocks, kernel, real
 from framework.kernels.generic import elementwise as generic
-from framework.kernels.generic.elementwise import NUMBERS
+from framework.kernels.generic.elementwise import REAL
 
 NAME = "cuda"
 THREADS = 256
@@ -29,7 +29,7 @@ Ints = tuple[int, ...]
 
 def declines(a: Any, b: Any) -> str | None:
     """It serves every two arrays of a GPU, or an array and a number."""
-    return None if type(b) in NUMBERS or array_module(b) is array_module(a) else "not two arrays of a GPU"
+    return None if type(b) in REAL or array_module(b) is array_module(a) else "not two arrays of a GPU"
 
 
 def add(a: Any, b: Any, out: Any = None) -> Any:
@@ -53,7 +53,7 @@ def div(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _combined(sign: str, name: str, a: Any, b: Any, out: Any) -> Any:
-    numbered, swapped = type(b) in NUMBERS, type(a) in NUMBERS
+    numbered, swapped = type(b) in REAL, type(a) in REAL
     large, kind = (b, b.dtype) if swapped else (a, a.dtype)
     plan: tuple[int, ...] | None = None
     if kind in FLOATS:
@@ -74,7 +74,7 @@ def _combined(sign: str, name: str, a: Any, b: Any, out: Any) -> Any:
     small = a if swapped else b
     count, grid = np.int64(large.size), (blocks(large.size, THREADS * BYTES // kind.itemsize),)
     macros = {"T": CTYPES[kind], "OP": sign}
-    if type(small) in NUMBERS:
+    if type(small) in REAL:
         number = real(kind).type(small)
         kernel("elementwise", "combine_number", **macros)(
             grid, (THREADS,), (large, number, out, count, np.bool_(swapped))

@@ -10,7 +10,7 @@ from framework import dtypes
 from framework.devices import array_module
 
 NAME = "generic"
-NUMBERS = frozenset({bool, int, float})
+REAL = frozenset({bool, int, float})  # the types of a number beside an array
 
 
 def declines(a: Any, b: Any) -> None:
@@ -38,7 +38,7 @@ def div(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _combined(name: str, a: Any, b: Any, out: Any) -> Any:
-    if type(b) in NUMBERS or type(a) in NUMBERS:
+    if type(b) in REAL or type(a) in REAL:
         return _with_number(name, a, b, out)
     xp = array_module(a)
     if out is None and xp is not np and a.dtype == b.dtype and a.dtype.kind not in "iub":
@@ -54,16 +54,14 @@ def _with_number(name: str, a: Any, b: Any, out: Any) -> Any:
 
     Half precision computes in float32, or a large number would turn into inf first; and NumPy leaves it there.
     """
-    like = a if type(b) in NUMBERS else b
-    xp, half = array_module(like), like.dtype in dtypes.HALF
-    if half:
-        a, b = (v.astype(np.float32) if v is like else v for v in (a, b))
-    if xp is np and not half:
-        return getattr(np, name)(a, b, out=out)
-    wide = xp.empty_like(like, dtype=np.float32) if half else xp.empty_like(like) if out is None else out
-    getattr(xp, name)(a, b, out=wide)
-    if not half:
-        return wide
+    like = a if type(b) in REAL else b
+    xp = array_module(like)
+    if like.dtype not in dtypes.HALF:
+        if out is None and xp is not np:
+            out = xp.empty_like(like)
+        return getattr(xp, name)(a, b, out=out)
+    wide = like.astype(np.float32)
+    getattr(xp, name)(*(wide if v is like else v for v in (a, b)), out=wide)
     if out is None:
         return wide.astype(like.dtype)
     out[...] = wide

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from framework.kernels.generic import elementwise as generic
-from framework.kernels.generic.elementwise import NUMBERS
+from framework.kernels.generic.elementwise import REAL
 from framework.kernels.onednn.activation import filled
 from framework.kernels.onednn.chains import chain
 from framework.kernels.onednn.plans import kind_of
@@ -22,7 +22,7 @@ NAME = "onednn"
 
 def declines(a: Any, b: Any) -> str | None:
     """None if it can serve two arrays, or an array and a number, else why not."""
-    numbered = type(b) in NUMBERS
+    numbered = type(b) in REAL
     if (kind_of(a) if numbered else kind_of(a, b)) is None:
         return "not NumPy arrays of float32, or of bfloat16 on a processor that has it"
     if a.size < LARGE:
@@ -33,7 +33,7 @@ def declines(a: Any, b: Any) -> str | None:
 
 
 def _compute(algorithm: str, a: Any, b: Any, out: Any) -> Any:
-    if type(a) in NUMBERS:
+    if type(a) in REAL:
         if algorithm == "div":
             return generic.div(a, b, out)
         steps, a = (("mul", -1.0, "add", a) if algorithm == "sub" else (algorithm, a)), b

@@ -178,7 +178,8 @@ def batch_norm_relu(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, An
         far = x.size > MANY * channels and bool((mean * mean > FAR * FAR * (variance + eps)).any())
         if not far and isfinite(mean.sum() + variance.sum() + scale.sum() + shift.sum()):
             return y, mean, variance, passed
-    return (*(found := batch_norm(x, weight, bias, eps)), generic.cut(found[0]))
+    y, mean, variance = batch_norm(x, weight, bias, eps)
+    return y, mean, variance, generic.cut(y)
 
 
 def batch_norm_relu_gradient(
